@@ -1,0 +1,47 @@
+/**
+ * One vitest project per workspace package that has tests.
+ *
+ * Tests import the sources: the `@keyward/source` export condition points every workspace package at its
+ * `src`, so nothing has to be built first. Vitest does not look for this file name by itself; the root
+ * scripts pass `--config`, and `vitest.config.ts` re-exports it for editors and for a bare `vitest`.
+ * With `KEYWARD_TEST_RESULTS=<directory>` each run also leaves a JSON report there, named after its Node version.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { defineConfig } from "vitest/config"
+
+const conditions = ["@keyward/source", "module", "node", "import", "default"]
+
+const packagesWithTests = ["packages", "tools"].flatMap((group) =>
+  readdirSync(join(import.meta.dirname, group))
+    .map((name) => join(import.meta.dirname, group, name))
+    .filter((root) => existsSync(join(root, "package.json")) && existsSync(join(root, "test"))),
+)
+
+const resultsDirectory = process.env["KEYWARD_TEST_RESULTS"]
+
+const packageName = (root: string): string =>
+  (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { name: string }).name
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    reporters: resultsDirectory === undefined ? ["default"] : ["default", "json"],
+    ...(resultsDirectory === undefined
+      ? {}
+      : { outputFile: { json: join(resultsDirectory, `node-${process.versions.node}.json`) } }),
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**"],
+      reporter: ["text-summary", "json-summary"],
+    },
+    projects: packagesWithTests.map((root) => ({
+      extends: true as const,
+      root,
+      test: { name: packageName(root), include: ["test/**/*.test.ts"] },
+    })),
+  },
+})
