@@ -1,0 +1,67 @@
+/**
+ * Keeps the list of files that unwrap a secret short: everything else passes `Redacted` on.
+ *
+ * Counts each mention of `Redacted.value`, called or handed on, under whatever name the module was imported. A new line
+ * in the list below needs a reason; a file that no longer unwraps has to leave it.
+ */
+import ts from "typescript"
+import { describe, expect, it } from "vitest"
+import { packageNames, parse, readSources } from "./sources.ts"
+
+/** Each file that may see a secret in clear, and what for. */
+const allowed = new Map([
+  ["packages/core/src/auth/applyAuth.ts", "places the values in the request"],
+  ["packages/provider-encrypted-file/src/EncryptedFile.ts", "encrypts the value it stores"],
+  ["packages/provider-keychain/src/Keychain.ts", "hands the value to the operating system"],
+])
+
+interface RedactedNames {
+  /** Names of the whole module: `Redacted` in `import * as Redacted from "effect/Redacted"`. */
+  readonly modules: Set<string>
+  /** Names of the function alone: `reveal` in `import { value as reveal } from "effect/Redacted"`. */
+  readonly functions: Set<string>
+}
+
+const importedName = (specifier: ts.ImportSpecifier): string => (specifier.propertyName ?? specifier.name).text
+
+const namesIn = (file: ts.SourceFile): RedactedNames => {
+  const names: RedactedNames = { modules: new Set(), functions: new Set() }
+  for (const statement of file.statements) {
+    if (!ts.isImportDeclaration(statement) || !ts.isStringLiteral(statement.moduleSpecifier)) continue
+    const bindings = statement.importClause?.namedBindings
+    if (bindings === undefined) continue
+    const module = statement.moduleSpecifier.text
+    if (ts.isNamespaceImport(bindings)) {
+      if (module === "effect/Redacted") names.modules.add(bindings.name.text)
+      continue
+    }
+    for (const specifier of bindings.elements) {
+      if (module === "effect" && importedName(specifier) === "Redacted") names.modules.add(specifier.name.text)
+      if (module === "effect/Redacted" && importedName(specifier) === "value") names.functions.add(specifier.name.text)
+    }
+  }
+  return names
+}
+
+const unwraps = (path: string): boolean => {
+  const file = parse(path)
+  const { modules, functions } = namesIn(file)
+  if (functions.size > 0) return true
+  const visit = (node: ts.Node): boolean =>
+    (ts.isPropertyAccessExpression(node) &&
+      node.name.text === "value" &&
+      ts.isIdentifier(node.expression) &&
+      modules.has(node.expression.text)) ||
+    ts.forEachChild(node, (child) => visit(child) || undefined) === true
+  return visit(file)
+}
+
+describe("secrets", () => {
+  it("are unwrapped in the listed files and nowhere else", () => {
+    const unwrapping = packageNames
+      .flatMap(readSources)
+      .map((source) => source.path)
+      .filter(unwraps)
+    expect(unwrapping).toEqual([...allowed.keys()].toSorted())
+  })
+})
