@@ -2,8 +2,9 @@
  * Checks every published package as it would leave: packed by pnpm, which applies `publishConfig.exports`.
  *
  * Packs each package into `.pack/<name>.tgz`, then runs publint (strict) and Are the Types Wrong (ESM only) on the
- * tarball and looks for two things neither knows: a source path among the exports, and a `workspace:` range.
- * Expects `pnpm build` to have run. The size budget in `.size-limit.json` measures the same tarballs.
+ * tarball and looks for two things neither knows: a source path among the exports, and a `workspace:` range. The size
+ * budget in `.size-limit.json` measures the same tarballs; knip looks for unused code and dependencies. Everything
+ * runs, even after something has failed. Expects `pnpm build` to have run.
  */
 import { execFileSync, spawnSync } from "node:child_process"
 import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs"
@@ -15,7 +16,7 @@ const packDirectory = join(workspace, ".pack")
 rmSync(packDirectory, { recursive: true, force: true })
 mkdirSync(packDirectory)
 
-const failures = readdirSync(join(workspace, "packages")).flatMap((name) => checkPackage(name))
+const failures = [...readdirSync(join(workspace, "packages")).flatMap(checkPackage), ...checkWorkspace()]
 
 if (failures.length > 0) {
   console.error(`\nPackage checks failed:\n${failures.map((failure) => `  - ${failure}`).join("\n")}`)
@@ -30,6 +31,11 @@ function checkPackage(name: string): ReadonlyArray<string> {
     ...toolFailures(name, "publint", ["run", tarball, "--strict"]),
     ...toolFailures(name, "attw", [tarball, "--profile", "esm-only", "--no-definitely-typed", "--format", "ascii"]),
   ]
+}
+
+function checkWorkspace(): ReadonlyArray<string> {
+  console.log("\n── workspace")
+  return [...toolFailures("workspace", "size-limit", []), ...toolFailures("workspace", "knip", [])]
 }
 
 function pack(name: string): string {
