@@ -1,0 +1,14 @@
+/**
+ * `@keyward/core/testing`: what implementers and hosts test with.
+ *
+ * Contract suites for providers, canary secrets with a scanner, a fake upstream. Runner-neutral: suites are lists of named
+ * cases asserted with `node:assert`, so vitest, `node:test` and jest all run them, and none of them is imported here.
+ */
+export { canary, CanaryScanner, type CanarySighting } from "./testing/canary.ts"
+export type { ContractCase } from "./testing/ContractCase.ts"
+export {
+  type MakeProvider,
+  type ProviderCapabilities,
+  providerContract,
+  type ProviderUnderTest,
+} from "./testing/providerContract.ts"
