@@ -20,7 +20,7 @@ net.Socket.prototype.connect = function connectWithinThisMachine(...args) {
   const [first] = Array.isArray(args[0]) ? args[0] : args
   const options = typeof first === "object" && first !== null ? first : { host: args[1] }
   const host = typeof options.host === "string" ? options.host : undefined
-  if (options.path === undefined && !isLoopback(host)) {
+  if (typeof options.path !== "string" && !isLoopback(host)) {
     const refusal = new Error(`examples run without the network, and this one connects to ${JSON.stringify(host)}`)
     // Later, as a real failure would come: until then TLS still sets up the socket and callers add their listeners.
     setImmediate(() => this.destroy(refusal))
