@@ -6,9 +6,5 @@
  */
 export { canary, CanaryScanner, type CanarySighting } from "./testing/canary.ts"
 export type { ContractCase } from "./testing/ContractCase.ts"
-export {
-  type MakeProvider,
-  type ProviderCapabilities,
-  providerContract,
-  type ProviderUnderTest,
-} from "./testing/providerContract.ts"
+export { providerContract } from "./testing/providerContract.ts"
+export type { MakeProvider, ProviderCall, ProviderCapabilities, ProviderUnderTest } from "./testing/providerProbe.ts"
