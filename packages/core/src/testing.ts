@@ -6,5 +6,17 @@
  */
 export { canary, CanaryScanner, type CanarySighting } from "./testing/canary.ts"
 export type { ContractCase } from "./testing/ContractCase.ts"
+export {
+  drip,
+  type FakeUpstream,
+  fakeUpstream,
+  filler,
+  type UpstreamAnswer,
+  type UpstreamHandler,
+  type UpstreamRequest,
+  type UpstreamRoute,
+  type UpstreamRoutes,
+  type UpstreamStream,
+} from "./testing/fakeUpstream.ts"
 export { providerContract } from "./testing/providerContract.ts"
 export type { MakeProvider, ProviderCall, ProviderCapabilities, ProviderUnderTest } from "./testing/providerProbe.ts"

@@ -58,28 +58,25 @@ export class CanaryScanner {
    * What code alone can reach (closures, private fields, weak maps) is not searched: that is where a secret belongs.
    */
   find(value: unknown): ReadonlyArray<CanarySighting> {
-    const sightings = new Map<string, CanarySighting>()
-    const record = (found: ReadonlyArray<CanarySighting>): void => {
-      for (const sighting of found)
-        sightings.set(`${sighting.secret}\0${sighting.path}\0${sighting.encoding}`, sighting)
-    }
+    const sightings: Array<CanarySighting> = []
     const seen = new Set<object>()
     const pending: Array<{ readonly value: unknown; readonly path: string }> = [{ value, path: "value" }]
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      if (typeof next.value === "string") {
-        record(this.#inText(next.value, next.path))
-      } else if (typeof next.value === "symbol") {
-        record(this.#inText(next.value.description ?? "", next.path))
-      } else if (isBytes(next.value)) {
-        record(this.#inBytes(next.value, next.path))
-      } else if ((typeof next.value === "object" && next.value !== null) || typeof next.value === "function") {
-        if (seen.has(next.value)) continue
-        seen.add(next.value)
-        pending.push(...contentsOf(next.value, next.path))
+    for (let index = 0; index < pending.length; index++) {
+      const { value: current, path } = pending[index] ?? { value: undefined, path: "" }
+      if (typeof current === "string") {
+        sightings.push(...this.#inText(current, path))
+      } else if (typeof current === "symbol") {
+        sightings.push(...this.#inText(current.description ?? "", path))
+      } else if (isBytes(current)) {
+        sightings.push(...this.#inBytes(current, path))
+      } else if ((typeof current === "object" && current !== null) || typeof current === "function") {
+        if (seen.has(current)) continue
+        seen.add(current)
+        pending.push(...contentsOf(current, path))
       }
     }
-    for (const [form, text] of printedForms(value)) record(this.#inText(text, `value.<${form}>`))
-    return [...sightings.values()]
+    for (const [form, text] of printedForms(value)) sightings.push(...this.#inText(text, `value.<${form}>`))
+    return distinct(sightings)
   }
 
   /** Every sighting in the names and bytes of all files below a folder, and in the targets of symbolic links. */
@@ -92,7 +89,7 @@ export class CanaryScanner {
       if (entry.isFile()) sightings.push(...this.#inBytes(await readFile(file), path))
       if (entry.isSymbolicLink()) sightings.push(...this.#inText(await readlink(file), path))
     }
-    return sightings
+    return distinct(sightings)
   }
 
   /** Throws an `AssertionError` that lists the sightings in a value, if there are any; `where` names the value. */
@@ -107,10 +104,16 @@ export class CanaryScanner {
 
   #inText(text: string, path: string): ReadonlyArray<CanarySighting> {
     const readings = readingsOf(text)
-    return this.#needles.flatMap(({ secret, encoding, matches }) => {
+    const found = this.#needles.flatMap(({ secret, encoding, isPart, matches }) => {
       const reading = readings.find((candidate) => matches(candidate.text))
-      return reading === undefined ? [] : [{ secret, path, encoding: `${reading.prefix}${encoding}` }]
+      return reading === undefined
+        ? []
+        : [{ isPart, sighting: { secret, path, encoding: `${reading.prefix}${encoding}` } }]
     })
+    const whole = new Set(found.filter(({ isPart }) => !isPart).map(({ sighting }) => sighting.secret))
+    return found
+      .filter(({ isPart, sighting }) => !isPart || !whole.has(sighting.secret))
+      .map(({ sighting }) => sighting)
   }
 
   #inBytes(bytes: Uint8Array, path: string): ReadonlyArray<CanarySighting> {
@@ -132,6 +135,8 @@ export class CanaryScanner {
 interface Needle {
   readonly secret: string
   readonly encoding: string
+  /** Whether it is only a half of the secret, not worth a line of its own where the whole was found. */
+  readonly isPart: boolean
   readonly matches: (text: string) => boolean
 }
 
@@ -143,19 +148,22 @@ const needlesOf = (secret: string, name: string): ReadonlyArray<Needle> => {
   }
   const bytes = Buffer.from(secret, "utf8")
   const half = Math.ceil(secret.length / 2)
-  const contains = (encoding: string, fragment: string): Needle => ({
+  const contains = (encoding: string, fragment: string, isPart = false): Needle => ({
     secret: name,
     encoding,
+    isPart,
     matches: (text) => text.includes(fragment),
   })
   const hexadecimal = bytes.toString("hex")
   return [
     contains("text", secret),
-    ...(half >= 16 ? [contains("first half", secret.slice(0, half)), contains("last half", secret.slice(-half))] : []),
+    ...(half >= 16
+      ? [contains("first half", secret.slice(0, half), true), contains("last half", secret.slice(-half), true)]
+      : []),
     ...["base64", "base64url"].flatMap((encoding) =>
       base64Cores(bytes, encoding as "base64" | "base64url").map((core) => contains("base64", core)),
     ),
-    { secret: name, encoding: "hex", matches: (text) => text.toLowerCase().includes(hexadecimal) },
+    { secret: name, encoding: "hex", isPart: false, matches: (text) => text.toLowerCase().includes(hexadecimal) },
   ]
 }
 
@@ -281,7 +289,14 @@ const attempted = <A>(call: () => A): A | undefined => {
 const hasToJson = (value: unknown): boolean =>
   attempted(() => typeof (value as { readonly toJSON?: unknown }).toJSON === "function") === true
 
+const distinct = (sightings: ReadonlyArray<CanarySighting>): ReadonlyArray<CanarySighting> => [
+  ...new Map(
+    sightings.map((sighting) => [JSON.stringify([sighting.secret, sighting.path, sighting.encoding]), sighting]),
+  ).values(),
+]
+
 const refuse = (sightings: ReadonlyArray<CanarySighting>, where: string): void => {
+  if (sightings.length === 0) return
   const places = sightings.map(({ secret, path, encoding }) => `  ${secret} as ${encoding} at ${path}`)
-  assert.equal(sightings.length, 0, `Secrets were found in ${where}:\n${places.join("\n")}`)
+  assert.fail(`Secrets were found in ${where}:\n${places.join("\n")}`)
 }

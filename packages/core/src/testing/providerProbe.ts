@@ -5,7 +5,7 @@
  */
 import * as assert from "node:assert/strict"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import { isProviderError, type ProviderError } from "../credential/CredentialError.ts"
 import type { CredentialProvider, ProviderItem } from "../credential/CredentialProvider.ts"
@@ -42,6 +42,8 @@ export interface ProviderCapabilities {
   readonly stalls?: ReadonlyArray<ProviderCall> | undefined
   /** Names of the ways in which the subject's `breakBackend` can make a read fail. Default: none. */
   readonly failures?: ReadonlyArray<string> | undefined
+  /** Keys of other providers that its errors may name, for one that asks others. Its own key is always allowed. */
+  readonly errorKeys?: ReadonlyArray<string> | undefined
   /** Turns a plain label (lower-case letters and digits) into an id of the provider's own grammar. Default: the label itself. */
   readonly idOf?: ((label: string) => string) | undefined
   /** Whether the backend can hold an item under this id. Others must be `undefined` to `get` and refused by `set`. Default: all. */
@@ -65,6 +67,7 @@ export interface ResolvedCapabilities {
   readonly closable: boolean
   readonly stalls: ReadonlyArray<ProviderCall>
   readonly failures: ReadonlyArray<string>
+  readonly errorKeys: ReadonlyArray<string>
   readonly idOf: (label: string) => string
   readonly holdsId: (id: string) => boolean
   readonly holdsValue: (value: string) => boolean
@@ -103,6 +106,7 @@ const resolved = (capabilities: ProviderCapabilities): ResolvedCapabilities => {
     closable: capabilities.closable ?? true,
     stalls: capabilities.stalls ?? [],
     failures: capabilities.failures ?? [],
+    errorKeys: capabilities.errorKeys ?? [],
     idOf: capabilities.idOf ?? ((label) => label),
     holdsId: capabilities.acceptedIds ?? (() => true),
     holdsValue: (value) => Buffer.byteLength(value) <= maximumValueBytes && (acceptedValues?.(value) ?? true),
@@ -226,7 +230,8 @@ export class ProviderProbe {
   expectTyped(exit: Exit.Exit<unknown, ProviderError>, call: string): ProviderError {
     const failure = failureOf(exit, call)
     assert.ok(isProviderError(failure), `${call} failed with something that is not a provider error.`)
-    assert.equal(failure.provider, this.provider.key, "An error names its provider by its key.")
+    const keys = [this.provider.key, ...this.#can.errorKeys]
+    assert.ok(keys.includes(failure.provider), `The error of ${call} names a provider other than ${keys.join(", ")}.`)
     return failure
   }
 

@@ -139,6 +139,11 @@ export const addClosedCases = ({ can, test }: ProviderSuite): void => {
     }
   })
 
+  test("can be closed again without harm", async (probe) => {
+    await succeeding(probe.close(), "close")
+    await succeeding(probe.close(), "close, repeated")
+  })
+
   test("ends what is under way when it is closed", async (probe) => {
     const id = probe.id("alpha")
     await probe.put(id, "before")
