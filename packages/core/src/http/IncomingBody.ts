@@ -1,0 +1,158 @@
+/**
+ * The body of one response as it arrives: collected whole or handed out as a stream, capped and decoded either way.
+ *
+ * Fed by the transport; read through `WireResponse`. Pauses the socket when nobody reads.
+ */
+import type { Transform } from "node:stream"
+
+/** How to slow down, resume and give up on the source. */
+export interface BodySource {
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly abort: (reason: Error) => void
+}
+
+/** What an {@link IncomingBody} needs to know about its response. */
+export interface IncomingBodyOptions {
+  readonly source: BodySource
+  /** Largest body in bytes, counted after decoding. */
+  readonly maximumBytes: number
+  /** Decodes the content encoding; `undefined` for identity. */
+  readonly decoder: Transform | undefined
+  /** Makes the error for a body over the cap. */
+  readonly tooLarge: () => Error
+  /** Makes the error for a body that does not decode. */
+  readonly undecodable: () => Error
+}
+
+type State = "open" | "ended" | "failed"
+
+/** See the file's header. */
+export class IncomingBody {
+  readonly #options: IncomingBodyOptions
+  #chunks: Array<Uint8Array> = []
+  #size = 0
+  #buffered = 0
+  #state: State = "open"
+  #failure: Error | undefined
+  #notify: (() => void) | undefined
+  #isCollecting = false
+  /** Called once, when nothing more will arrive. */
+  onDone: () => void = () => undefined
+
+  constructor(options: IncomingBodyOptions) {
+    this.#options = options
+    const { decoder } = options
+    decoder?.on("data", (chunk: Uint8Array) => {
+      this.#receive(chunk)
+    })
+    decoder?.on("end", () => {
+      this.#finish("ended")
+    })
+    decoder?.on("error", () => {
+      this.fail(options.undecodable())
+    })
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#options.decoder === undefined) this.#receive(chunk)
+    else if (!this.#options.decoder.write(chunk)) {
+      this.#options.source.pause()
+      this.#options.decoder.once("drain", () => {
+        this.#options.source.resume()
+      })
+    }
+  }
+
+  end(): void {
+    if (this.#options.decoder === undefined) this.#finish("ended")
+    else this.#options.decoder.end()
+  }
+
+  fail(error: Error): void {
+    if (this.#state !== "open") return
+    this.#failure = error
+    this.#chunks = []
+    this.#finish("failed")
+    this.#options.decoder?.destroy()
+    this.#options.source.abort(error)
+  }
+
+  /** The whole body; rejects with the failure that ended it. */
+  async bytes(): Promise<Uint8Array> {
+    this.#isCollecting = true
+    this.#options.source.resume()
+    while (this.#state === "open") await this.#change()
+    if (this.#failure !== undefined) throw this.#failure
+    const chunks = this.#chunks
+    this.#chunks = []
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+  }
+
+  /** The body as a web stream; cancelling it gives up on the source. */
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          while (this.#chunks.length === 0 && this.#state === "open") {
+            this.#options.source.resume()
+            await this.#change()
+          }
+          const chunk = this.#chunks.shift()
+          if (chunk !== undefined) {
+            this.#buffered -= chunk.byteLength
+            controller.enqueue(chunk)
+          } else if (this.#failure !== undefined) {
+            controller.error(this.#failure)
+          } else {
+            controller.close()
+          }
+        },
+        cancel: () => {
+          this.discard()
+        },
+      },
+      { highWaterMark: 0 },
+    )
+  }
+
+  /** Reads no further. */
+  discard(): void {
+    this.fail(new DOMException("The response body was discarded.", "AbortError"))
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#state !== "open") return
+    this.#size += chunk.byteLength
+    if (this.#size > this.#options.maximumBytes) {
+      this.fail(this.#options.tooLarge())
+      return
+    }
+    this.#chunks.push(chunk)
+    this.#buffered += chunk.byteLength
+    if (!this.#isCollecting && this.#buffered > highWaterMark) this.#options.source.pause()
+    this.#wake()
+  }
+
+  #finish(state: State): void {
+    if (this.#state !== "open") return
+    this.#state = state
+    this.onDone()
+    this.#wake()
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#notify = resolve
+    })
+  }
+
+  #wake(): void {
+    const notify = this.#notify
+    if (notify === undefined || (this.#isCollecting && this.#state === "open")) return
+    this.#notify = undefined
+    notify()
+  }
+}
+
+const highWaterMark = 64 * 1024

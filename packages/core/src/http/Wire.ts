@@ -1,0 +1,53 @@
+/**
+ * Requests and responses between the authorized fetch and the network: plain values that are cheap to make per call.
+ *
+ * The standard `Request` and `Response` are made of them at the edge, where somebody asked for a standard `fetch`.
+ */
+
+/** What may be sent. A stream can be sent once; everything else can be sent again after a redirect or a 401. */
+export type WireBody = string | Uint8Array | ReadableStream<Uint8Array> | null
+
+/** A request that is ready to leave, or ready but for its credential. Header names are in lower case. */
+export interface WireRequest {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: WireBody
+}
+
+/** A response whose body has not been read yet. Exactly one of the readers may be used, once. */
+export interface WireResponse {
+  readonly status: number
+  /** Names in lower case; a header that came several times is joined with `, `, except `set-cookie`. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly setCookies: ReadonlyArray<string>
+  /** Where the response came from after redirects. */
+  readonly url: string
+  readonly isRedirected: boolean
+  /** The whole body, decoded from its content encoding, within the deadline and the cap. */
+  bytes(): Promise<Uint8Array>
+  /** The body as it arrives, for as long as it arrives; idle time is limited, total time is not. */
+  stream(): ReadableStream<Uint8Array> | null
+  /** Gives the connection back without reading on. */
+  readonly discard: () => void
+}
+
+/** Puts a credential on requests. Made by `applyAuth`; the only thing that holds the secret while a request is under way. */
+export interface RequestAuthorizer {
+  /** The request with every placement set, replacing what the caller put in the same places. */
+  readonly authorize: (request: WireRequest) => WireRequest
+  /** Whether a header, named in lower case, is one the credential is placed in. */
+  readonly places: (header: string) => boolean
+  /** Whether a text holds one of the secrets, in clear or encoded as headers and URLs encode them. */
+  readonly carries: (text: string) => boolean
+  /** The text with every secret replaced by `<redacted>`. */
+  readonly redact: (text: string) => string
+}
+
+/** Authorizes nothing: for connections without a credential. */
+export const noAuthorizer: RequestAuthorizer = {
+  authorize: (request) => request,
+  places: () => false,
+  carries: () => false,
+  redact: (text) => text,
+}
