@@ -1,0 +1,190 @@
+/**
+ * Puts credential values on a request: `(template, values) → request → request`, pure.
+ *
+ * The one place of the call path where secrets are unwrapped. Called by the authorized fetch after the final URL was
+ * bound to the integration's origins; also knows how to find the secrets again in what must not hold them.
+ */
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { quote, taggedError } from "../error/KeywardError.ts"
+import { noAuthorizer, type RequestAuthorizer, type WireRequest } from "../http/Wire.ts"
+import type { CompiledTemplate, Placement } from "./AuthTemplate.ts"
+
+/** The values of one connection by variable. */
+export type CredentialValues = ReadonlyMap<string, Redacted.Redacted>
+
+/** A stored value that cannot stand where the template puts it, such as a key with a line break at its end. */
+export class CredentialNotPlaceableError extends taggedError<CredentialNotPlaceableError>()(
+  "CredentialNotPlaceableError",
+  { location: Schema.Literals(["header", "query", "cookie"]), name: Schema.String },
+  400,
+) {
+  override get message(): string {
+    return `The stored credential cannot be sent in the ${this.location} ${quote(this.name)}: it holds a line break or another character that is not allowed there. Save it again without it.`
+  }
+}
+
+/**
+ * Fills a template with values.
+ *
+ * Every variable of the template must be among the values: the caller has checked that. Fails when a value could break out
+ * of its place.
+ */
+export const applyAuth = (
+  template: CompiledTemplate,
+  values: CredentialValues,
+): Result.Result<RequestAuthorizer, CredentialNotPlaceableError> => {
+  const { placements } = template
+  if (placements.length === 0) return withoutCredential
+  const filled: Array<Filled> = []
+  for (const placement of placements) {
+    const value = fill(placement, values)
+    if (value === undefined || !isPlaceable[placement.location](value)) {
+      return Result.fail(new CredentialNotPlaceableError({ location: placement.location, name: placement.name }))
+    }
+    filled.push({ location: placement.location, name: placement.name, value })
+  }
+  return Result.succeed(new FilledAuthorizer(template, values, filled))
+}
+
+/** Whether two readings of a credential hold the same values. */
+export const isSameCredential = (one: CredentialValues, other: CredentialValues): boolean =>
+  one.size === other.size &&
+  [...one].every(([name, value]) => {
+    const counterpart = other.get(name)
+    return counterpart !== undefined && Redacted.value(value) === Redacted.value(counterpart)
+  })
+
+const withoutCredential = Result.succeed(noAuthorizer)
+
+interface Filled {
+  readonly location: Placement["location"]
+  readonly name: string
+  readonly value: string
+}
+
+class FilledAuthorizer implements RequestAuthorizer {
+  readonly #template: CompiledTemplate
+  readonly #values: CredentialValues
+  readonly #filled: ReadonlyArray<Filled>
+  #secrets: ReadonlyArray<string> | undefined
+
+  constructor(template: CompiledTemplate, values: CredentialValues, filled: ReadonlyArray<Filled>) {
+    this.#template = template
+    this.#values = values
+    this.#filled = filled
+  }
+
+  readonly authorize = (request: WireRequest): WireRequest => {
+    const headers: Record<string, string> = { ...request.headers }
+    let { url } = request
+    for (const { location, name, value } of this.#filled) {
+      if (location === "header") headers[name] = value
+      else if (location === "cookie") headers["cookie"] = withCookie(headers["cookie"], name, value)
+      else url = withQuery(url, name, value)
+    }
+    return { method: request.method, url, headers, body: request.body }
+  }
+
+  readonly places = (header: string): boolean =>
+    this.#filled.some(
+      ({ location, name }) =>
+        (location === "header" && name === header) || (location === "cookie" && header === "cookie"),
+    )
+
+  readonly carries = (text: string): boolean => this.#spellings().some((secret) => text.includes(secret))
+
+  readonly redact = (text: string): string => {
+    let redacted = text
+    for (const secret of this.#spellings()) {
+      if (redacted.includes(secret)) redacted = redacted.replaceAll(secret, "<redacted>")
+    }
+    return redacted
+  }
+
+  #spellings(): ReadonlyArray<string> {
+    return (this.#secrets ??= spellingsOf(this.#template, this.#values, this.#filled))
+  }
+}
+
+const fill = (placement: Placement, values: CredentialValues): string | undefined => {
+  let joined = ""
+  for (const part of placement.parts) {
+    if (typeof part === "string") {
+      joined += part
+      continue
+    }
+    const value = values.get(part.variable)
+    if (value === undefined) return undefined
+    const text = Redacted.value(value)
+    // RFC 7617, section 2: a colon in the user name would move the border between name and password.
+    if (placement.encoding === "basic" && part.variable === "username" && text.includes(":")) return undefined
+    joined += text
+  }
+  return placement.encoding === "basic" ? `Basic ${Buffer.from(joined, "utf8").toString("base64")}` : joined
+}
+
+/* eslint-disable no-control-regex -- these say which control characters may not be sent */
+const isPlaceable: Readonly<Record<Placement["location"], (value: string) => boolean>> = {
+  header: (value) => /^[\t\u0020-\u007e\u0080-\u00ff]*$/.test(value),
+  query: (value) => value.isWellFormed(),
+  cookie: (value) => /^[\u0021\u0023-\u002b\u002d-\u003a\u003c-\u005b\u005d-\u007e]*$/.test(value),
+}
+/* eslint-enable no-control-regex */
+
+/** Replaces every pair of that name and leaves the others as they are spelled: some services sign their query strings. */
+const withQuery = (url: URL, name: string, value: string): URL => {
+  const others = url.search
+    .slice(1)
+    .split("&")
+    .filter((pair) => pair !== "" && parameterName(pair) !== name)
+  const next = new URL(url)
+  next.search = [...others, `${encodeURIComponent(name)}=${encodeURIComponent(value)}`].join("&")
+  return next
+}
+
+const parameterName = (pair: string): string => new URLSearchParams(pair).keys().next().value ?? ""
+
+const withCookie = (header: string | undefined, name: string, value: string): string => {
+  const others = (header ?? "")
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== "" && pair.split("=", 1)[0]?.trim() !== name)
+  return [...others, `${name}=${value}`].join("; ")
+}
+
+/** Shorter values cannot be told from ordinary text and are not looked for. */
+const shortestSecret = 6
+
+/** Every spelling under which one of the secrets could turn up in a header, URL or body. Longest first. */
+const spellingsOf = (
+  template: CompiledTemplate,
+  values: CredentialValues,
+  filled: ReadonlyArray<Filled>,
+): ReadonlyArray<string> => {
+  const spellings = new Set<string>()
+  const add = (text: string): void => {
+    if (text.length >= shortestSecret) spellings.add(text)
+  }
+  for (const [name, value] of values) {
+    const text = Redacted.value(value)
+    if (template.family === "basic" && name === "username" && hasPassword(values)) continue
+    add(text)
+    add(encodeURIComponent(text.toWellFormed()))
+    add(new URLSearchParams({ v: text }).toString().slice(2))
+    add(JSON.stringify(text).slice(1, -1))
+    if (text.length >= shortestSecret) {
+      add(Buffer.from(text, "utf8").toString("base64").replace(/=+$/, ""))
+      add(Buffer.from(text, "utf8").toString("base64url"))
+    }
+  }
+  for (const { value } of filled) if (value.startsWith("Basic ")) add(value.slice("Basic ".length))
+  return [...spellings].sort((one, other) => other.length - one.length)
+}
+
+/** A user name is not secret unless it stands alone, as an API key does that is sent as one. */
+const hasPassword = (values: CredentialValues): boolean => {
+  const password = values.get("password")
+  return password !== undefined && Redacted.value(password) !== ""
+}
