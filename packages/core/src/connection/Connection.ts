@@ -1,0 +1,96 @@
+/**
+ * A saved credential for one integration: the row that is stored, and the record that a host sees.
+ *
+ * Neither holds a secret: the row points to items in a credential provider.
+ */
+import type { Owner } from "../identity/Identity.ts"
+import { connectionAddress, type ConnectionKey } from "./ConnectionRef.ts"
+
+/** Whether a connection may be used. */
+export type ConnectionStatus = "active" | "expired" | "disabled"
+
+/** A connection as hosts see it. */
+export interface Connection {
+  readonly owner: Owner
+  readonly name: string
+  readonly integration: string
+  /** The slug of the auth template that its credential fills. */
+  readonly template: string
+  /** The key of the provider that holds its credential. Routing only. */
+  readonly provider: string
+  /** `tools.<integration>.<owner>.<name>`. */
+  readonly address: string
+  /** Which account this is, for people. */
+  readonly identityLabel: string | null
+  /** What it is for, for people and agents. */
+  readonly description: string | null
+  /** Epoch milliseconds at which an OAuth access token expires; `null` for static credentials. */
+  readonly expiresAt: number | null
+  readonly oauthClient: string | null
+  readonly oauthClientOwner: Owner | null
+  /** Scopes granted, separated by spaces. */
+  readonly oauthScope: string | null
+  readonly status: ConnectionStatus
+  /** A machine word for a status other than `active`, such as `disabled_by_host` or `origins_changed`. */
+  readonly statusReason: string | null
+}
+
+/** A connection as stores keep it. */
+export interface ConnectionRow extends ConnectionKey {
+  readonly template: string
+  readonly provider: string
+  /** `minted`: the items belong to the connection and go with it. `external`: they belong to somebody else. */
+  readonly origin: "minted" | "external"
+  /** Provider item ids by variable, as pairs. */
+  readonly items: ReadonlyArray<readonly [variable: string, id: string]>
+  /** The integration's origins, joined by spaces, that this connection was created or confirmed for. */
+  readonly confirmedOrigins: string
+  readonly identityLabel: string | null
+  readonly description: string | null
+  readonly expiresAt: number | null
+  readonly oauthClient: string | null
+  readonly oauthClientOwner: Owner | null
+  readonly oauthScope: string | null
+  readonly status: ConnectionStatus
+  readonly statusReason: string | null
+  /** Counts the row's writes from 1; what compare-and-set compares. */
+  readonly version: number
+}
+
+/** The reason of a connection whose integration moved to another origin since it was confirmed. */
+export const originsChanged = "origins_changed"
+
+/**
+ * The status in force: a connection is suspended while its integration may send to an origin it was not confirmed for.
+ *
+ * Derived on reading, so that moving an integration costs one write however many connections it has.
+ */
+export const statusInForce = (row: ConnectionRow, origins: string): Pick<Connection, "status" | "statusReason"> =>
+  row.status === "active" && row.confirmedOrigins !== origins && !isCovered(origins, row.confirmedOrigins)
+    ? { status: "disabled", statusReason: originsChanged }
+    : { status: row.status, statusReason: row.statusReason }
+
+/** What a host sees of a row; `origins` are its integration's, joined as {@link joinOrigins} does. */
+export const toConnection = (row: ConnectionRow, origins: string): Connection => ({
+  owner: row.owner,
+  name: row.name,
+  integration: row.integration,
+  template: row.template,
+  provider: row.provider,
+  address: connectionAddress(row),
+  identityLabel: row.identityLabel,
+  description: row.description,
+  expiresAt: row.expiresAt,
+  oauthClient: row.oauthClient,
+  oauthClientOwner: row.oauthClientOwner,
+  oauthScope: row.oauthScope,
+  ...statusInForce(row, origins),
+})
+
+/** Origins as one comparable text: sorted, unique, joined by spaces. */
+export const joinOrigins = (origins: ReadonlyArray<string>): string => [...new Set(origins)].sort().join(" ")
+
+const isCovered = (origins: string, confirmed: string): boolean => {
+  const known = new Set(confirmed.split(" "))
+  return origins === "" || origins.split(" ").every((origin) => known.has(origin))
+}

@@ -1,0 +1,88 @@
+/**
+ * Names a connection within a caller's sight: owner, integration, name; and spells it as an address.
+ *
+ * One value for the store's key, the span's attribute and every error's field. Names become JavaScript identifiers so that
+ * an address reads as a property path.
+ */
+import * as Effect from "effect/Effect"
+import { quote } from "../error/KeywardError.ts"
+import { escapePart, type Identity, type Owner, partitionPrefix, subjectOf } from "../identity/Identity.ts"
+import { InvalidConnectionInputError } from "./ConnectionError.ts"
+
+/** Names one connection; unique within a tenant and, for `user`, within the subject. */
+export interface ConnectionRef {
+  readonly owner: Owner
+  readonly integration: string
+  readonly name: string
+}
+
+/** A reference together with whose partition it lies in; `subject` is empty for `org`. The key of every store. */
+export interface ConnectionKey extends ConnectionRef {
+  readonly tenant: string
+  readonly subject: string
+}
+
+/** `tools.<integration>.<owner>.<name>`. */
+export const connectionAddress = (ref: ConnectionRef): string => `tools.${ref.integration}.${ref.owner}.${ref.name}`
+
+/**
+ * Turns a free-form name into a JavaScript identifier: `my-api-key` → `myApiKey`.
+ *
+ * Idempotent; a name that is an identifier already, in any script, stays as it is. `undefined` when nothing usable is left.
+ */
+export const connectionIdentifier = (name: string): string | undefined => {
+  if (identifier.test(name)) return name
+  const words = name.match(word)
+  if (words === null) return undefined
+  const [first = "", ...rest] = words
+  const head = first === first.toUpperCase() ? first.toLowerCase() : lowerFirst(first)
+  const joined = head + rest.map(upperFirst).join("")
+  const result = identifierStart.test(joined) ? joined : `_${joined}`
+  return identifier.test(result) && result.length <= longestName ? result : undefined
+}
+
+/**
+ * Checks a reference that a host passed and normalizes its name.
+ *
+ * Fails with `InvalidConnectionInputError` for an unknown owner, a `user` connection without a subject, and a name of which
+ * nothing usable is left.
+ */
+export const connectionKey = (
+  identity: Identity,
+  ref: ConnectionRef,
+): Effect.Effect<ConnectionKey, InvalidConnectionInputError> => {
+  const { owner, integration } = ref
+  if (owner !== "org" && owner !== "user") {
+    return invalid("owner", `must be "org" or "user"; got ${quote(owner)}.`)
+  }
+  if (owner === "user" && identity.subject === null) {
+    return invalid(
+      "owner",
+      'a "user" connection needs an acting user; pass `subject` to createExecutor or withIdentity.',
+    )
+  }
+  if (typeof integration !== "string" || integration === "") return invalid("integration", "name an integration.")
+  const name = typeof ref.name === "string" ? connectionIdentifier(ref.name) : undefined
+  if (name === undefined) {
+    return invalid("name", `${quote(ref.name)} holds no letter or digit to name a connection by.`)
+  }
+  return Effect.succeed({ tenant: identity.tenant, subject: subjectOf(identity, owner), owner, integration, name })
+}
+
+/**
+ * The id under which one variable of a connection is kept in a provider:
+ * `{tenant}/[{subject}/]connection:{owner}:{integration}:{name}:{variable}`, every part escaped.
+ */
+export const connectionItemId = (key: ConnectionKey, variable: string): string =>
+  `${partitionPrefix(key, key.owner)}connection:${key.owner}:${escapePart(key.integration)}:${escapePart(key.name)}:${escapePart(variable)}`
+
+const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConnectionInputError> =>
+  Effect.fail(new InvalidConnectionInputError({ field, fault }))
+
+const longestName = 256
+const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$]{0,255}$/u
+const identifierStart = /^[\p{ID_Start}$_]/u
+const word = /[\p{ID_Continue}$]+/gu
+
+const upperFirst = (text: string): string => text.replace(/^./u, (letter) => letter.toUpperCase())
+const lowerFirst = (text: string): string => text.replace(/^./u, (letter) => letter.toLowerCase())

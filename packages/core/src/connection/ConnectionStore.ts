@@ -1,0 +1,40 @@
+/**
+ * Where connections are kept. Implemented by stores; called by the executor.
+ *
+ * Every method names tenant and subject, so that no implementation can answer across partitions. `storeContract` in
+ * `@keyward/core/testing` holds an implementation to these sentences.
+ */
+import type * as Effect from "effect/Effect"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
+import type { Owner } from "../identity/Identity.ts"
+import type { ConnectionRow } from "./Connection.ts"
+import type { ConnectionKey } from "./ConnectionRef.ts"
+
+/** Which connections to list. */
+export interface ConnectionQuery {
+  readonly tenant: string
+  /** The acting subject, whose `user` connections are included; `null`: organisation connections only. */
+  readonly subject: string | null
+  readonly integration?: string | undefined
+  readonly owner?: Owner | undefined
+  /** Only rows after this one in the order of the list. */
+  readonly after?: Pick<ConnectionKey, "integration" | "owner" | "name"> | undefined
+  readonly limit: number
+}
+
+/** Rows by key, written by compare-and-set. */
+export interface ConnectionStore {
+  get(key: ConnectionKey): Effect.Effect<ConnectionRow | undefined, StoreUnavailableError>
+  /**
+   * Writes a row if the stored version is the expected one; `0` expects that there is none. Answers whether it did.
+   *
+   * The row's own version must be `expectedVersion + 1`.
+   */
+  put(row: ConnectionRow, expectedVersion: number): Effect.Effect<boolean, StoreUnavailableError>
+  /** Deletes a row, if it still has the version where one is given. Answers whether there was one to delete. */
+  remove(key: ConnectionKey, expectedVersion?: number): Effect.Effect<boolean, StoreUnavailableError>
+  /** Lists rows ordered by integration, owner and name, each compared code unit by code unit. */
+  list(query: ConnectionQuery): Effect.Effect<ReadonlyArray<ConnectionRow>, StoreUnavailableError>
+  /** Whether any subject of a tenant has a connection of an integration. */
+  isUsed(tenant: string, integration: string): Effect.Effect<boolean, StoreUnavailableError>
+}
