@@ -1,0 +1,44 @@
+/**
+ * The address by which a tool is called: `tools.<integration>.<owner>.<connection>.<tool>`.
+ *
+ * The tool's name is everything after the fourth dot, so it may hold dots itself.
+ */
+import type { ConnectionRef } from "../connection/ConnectionRef.ts"
+import { connectionAddress } from "../connection/ConnectionRef.ts"
+
+/** An address in its parts. */
+export interface ToolAddress {
+  readonly connection: ConnectionRef
+  readonly tool: string
+}
+
+/** Reads an address; `undefined` when it is not one. */
+export const parseToolAddress = (address: string): ToolAddress | undefined => {
+  const known = recent.get(address)
+  if (known !== undefined) return known
+  const parts = addressForm.exec(address)
+  if (parts === null) return undefined
+  const [, integration = "", owner = "", name = "", tool = ""] = parts
+  const parsed: ToolAddress = { connection: { owner: owner as ConnectionRef["owner"], integration, name }, tool }
+  if (recent.size >= 1024) recent.clear()
+  recent.set(address, parsed)
+  return parsed
+}
+
+/** Spells an address. */
+export const toolAddress = (connection: ConnectionRef, tool: string): string =>
+  `${connectionAddress(connection)}.${tool}`
+
+/** Reads a connection's address, `tools.<integration>.<owner>.<connection>`; `undefined` when it is not one. */
+export const parseConnectionAddress = (address: string): ConnectionRef | undefined => {
+  const parts = connectionForm.exec(address)
+  if (parts === null) return undefined
+  const [, integration = "", owner = "", name = ""] = parts
+  return { owner: owner as ConnectionRef["owner"], integration, name }
+}
+
+const addressForm = /^tools\.([^.]+)\.(org|user)\.([^.]+)\.(.+)$/su
+const connectionForm = /^tools\.([^.]+)\.(org|user)\.([^.]+)$/su
+
+/** Agents call the same few addresses again and again; a pure function's answers may be kept. */
+const recent = new Map<string, ToolAddress>()
