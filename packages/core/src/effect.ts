@@ -1,0 +1,43 @@
+/**
+ * `@keyward/core/effect`: the Effect surface, for authors of plugins, providers and stores, and for hosts written with Effect.
+ *
+ * The same errors and values as the Promise surface; what differs are the executor, the plugin context and the provider contract.
+ *
+ * @module @keyward/core/effect
+ */
+export { createEffectExecutor as createExecutor } from "./executor/createExecutor.ts"
+export type {
+  EffectConnections,
+  EffectExecutor,
+  EffectIntegrations,
+  EffectProviders,
+  EffectTools,
+} from "./executor/Executor.ts"
+export type { CreateConnectionError, RemoveConnectionError } from "./executor/Connections.ts"
+export type { ExecuteError } from "./executor/ToolInvoker.ts"
+
+export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
+export type { EffectPluginContext, PluginContextError } from "./integration/Plugin.ts"
+
+export { type KeywardErrorShape, taggedError, type TaggedErrorClass } from "./error/KeywardError.ts"
+export { StoreUnavailableError } from "./error/StoreError.ts"
+
+export type { CredentialProvider, ProviderItem } from "./credential/CredentialProvider.ts"
+export {
+  CredentialProviderNotRegisteredError,
+  isProviderError,
+  ProviderDeniedError,
+  type ProviderError,
+  ProviderTimeoutError,
+  ProviderUnavailableError,
+} from "./credential/CredentialError.ts"
+
+export type { ConnectionRow } from "./connection/Connection.ts"
+export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"
+export type { ConnectionQuery, ConnectionStore } from "./connection/ConnectionStore.ts"
+export type { IntegrationRecord } from "./integration/Integration.ts"
+export type { IntegrationStore } from "./integration/IntegrationStore.ts"
+export type { Store } from "./integration/Store.ts"
+export type { CatalogKey, CatalogStore } from "./tool/ToolCatalog.ts"
+export type { ToolDef } from "./tool/Tool.ts"
+export type { Identity, Owner } from "./identity/Identity.ts"

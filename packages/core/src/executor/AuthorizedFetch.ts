@@ -1,0 +1,247 @@
+/**
+ * **Apply**, the third verb of every call: a `fetch` that is bound to one connection.
+ *
+ * Nothing is resolved until a request is about to leave. The order is fixed: bind the URL, check the status, resolve,
+ * apply, send; on a 401, forget what the provider cached, read again, and send once more if that changed anything.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { applyAuth, type CredentialValues, isSameCredential } from "../auth/applyAuth.ts"
+import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
+import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
+import { connectionAddress } from "../connection/ConnectionRef.ts"
+import { type HttpError, InvalidRequestError } from "../http/HttpError.ts"
+import { bindUrl, type OriginBinding } from "../http/originBinding.ts"
+import {
+  encodeBody,
+  readFetchArguments,
+  readHeaders,
+  type RequestBody,
+  toResponse,
+  type UnboundRequest,
+} from "../http/standardFetch.ts"
+import { noAuthorizer, type RequestAuthorizer, type WireRequest, type WireResponse } from "../http/Wire.ts"
+import type { Fetch, Send, SentResponse } from "../integration/Plugin.ts"
+import { type SelectedConnection, usableTemplate } from "./ConnectionSelector.ts"
+import { resolveAnew, resolveCredential } from "./CredentialResolver.ts"
+import type { Resources } from "./Resources.ts"
+import { runPromise } from "./runPromise.ts"
+
+/** A response, and what authorized the request for it. */
+export interface AuthorizedResponse {
+  readonly response: WireResponse
+  readonly authorizer: RequestAuthorizer
+}
+
+/** How the credential of an {@link AuthorizedFetch} is obtained. */
+export interface CredentialSource {
+  /** The connection's address, for errors. */
+  readonly connection: string
+  /** Where it may be sent and how it is placed. Fails where the connection may not be used. */
+  readonly template: Effect.Effect<CompiledTemplate, ConnectionCredentialError>
+  readonly resolve: (template: CompiledTemplate) => Effect.Effect<CredentialValues, ConnectionCredentialError>
+  /** Reads it again after a 401; `undefined` when that could not help. */
+  readonly resolveAnew: (
+    template: CompiledTemplate,
+  ) => Effect.Effect<CredentialValues | undefined, ConnectionCredentialError>
+}
+
+/** The credential of a stored connection. */
+export const storedCredential = (resources: Resources, selected: SelectedConnection): CredentialSource => ({
+  connection: connectionAddress(selected.row),
+  template: usableTemplate(selected),
+  resolve: (template) => resolveCredential(resources, selected.row, template),
+  resolveAnew: (template) => resolveAnew(resources, selected.row, template),
+})
+
+/** A credential source whose values are read at most once, however many requests a call makes. */
+export const readOnce = (source: CredentialSource): CredentialSource => {
+  let reading: Effect.Effect<CredentialValues, ConnectionCredentialError> | undefined
+  return {
+    connection: source.connection,
+    template: source.template,
+    resolve: (template) =>
+      Effect.suspend(() => {
+        if (reading !== undefined) return reading
+        return Effect.flatMap(Effect.cached(source.resolve(template)), (cached) => (reading ??= cached))
+      }),
+    resolveAnew: (template) =>
+      Effect.map(source.resolveAnew(template), (values) => {
+        if (values !== undefined) reading = Effect.succeed(values)
+        return values
+      }),
+  }
+}
+
+/** Sends one request under a connection's credential. See the file's header for the order of things. */
+export const sendAuthorized = (
+  resources: Resources,
+  binding: OriginBinding,
+  source: CredentialSource,
+  request: UnboundRequest,
+): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
+  Effect.flatMap(bindUrl(request.url, binding), (url) =>
+    Effect.flatMap(source.template, (template) =>
+      Effect.flatMap(source.resolve(template), (values) => {
+        const wire = toWire(request, url)
+        return Effect.flatMap(authorizerOf(source, template, values), (authorizer) =>
+          Effect.flatMap(resources.egress.send(wire, authorizer), (response) =>
+            response.status === 401 && !(wire.body instanceof ReadableStream)
+              ? retryAnew(resources, source, template, values, wire, { response, authorizer })
+              : Effect.succeed({ response, authorizer }),
+          ),
+        )
+      }),
+    ),
+  )
+
+/** Sends one request without any credential, still bound to the integration's origins where there is one. */
+export const sendAnonymous = (
+  resources: Resources,
+  binding: OriginBinding | undefined,
+  request: UnboundRequest,
+): Effect.Effect<AuthorizedResponse, HttpError> =>
+  Effect.flatMap(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) =>
+    Effect.map(resources.egress.send(toWire(request, url), noAuthorizer), (response) => ({
+      response,
+      authorizer: noAuthorizer,
+    })),
+  )
+
+/** Makes a standard `fetch` of a way to send. `signals` stop it besides the caller's own. */
+export const toFetch =
+  (
+    send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>,
+    outer?: () => AbortSignal | undefined,
+  ): Fetch =>
+  (input, init) => {
+    try {
+      const request = readFetchArguments(input, init)
+      return request instanceof Promise
+        ? request.then((read) => respond(send, read, outer?.()))
+        : respond(send, request, outer?.())
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new TypeError(String(error)))
+    }
+  }
+
+/** Makes the lean `send` of plugins; see `Send` in integration/Plugin.ts. */
+export const toSend =
+  (
+    send: (request: UnboundRequest, isAnonymous: boolean) => Effect.Effect<AuthorizedResponse, Error>,
+    outer?: () => AbortSignal | undefined,
+  ): Send =>
+  async ({ method, url, headers, body, signal, anonymous }) => {
+    const named = readHeaders(headers)
+    const encoded = encodeBody(body as RequestBody, named)
+    const request: UnboundRequest = {
+      url,
+      method: method?.toUpperCase() ?? "GET",
+      headers: named,
+      body: encoded instanceof Promise ? await encoded : encoded,
+      signal,
+    }
+    const answer = await runPromise(send(request, anonymous === true), signal, outer?.())
+    return sentResponse(answer)
+  }
+
+const respond = (
+  send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>,
+  request: UnboundRequest,
+  outer: AbortSignal | undefined,
+): Promise<Response> =>
+  runPromise(
+    Effect.map(send(request), ({ response }) => {
+      const { signal } = request
+      // An abort after the headers must still stop the body, as it does with the platform's fetch.
+      signal?.addEventListener("abort", response.discard, { once: true })
+      outer?.addEventListener("abort", response.discard, { once: true })
+      return toResponse(response)
+    }),
+    request.signal,
+    outer,
+  )
+
+const sentResponse = ({ response, authorizer }: AuthorizedResponse): SentResponse => {
+  const { headers } = response
+  const text = async (): Promise<string> => {
+    const bytes = await response.bytes()
+    return authorizer.redact(decoder.decode(bytes))
+  }
+  return {
+    status: response.status,
+    headers: redactedHeaders(headers, authorizer),
+    url: authorizer.redact(response.url),
+    text,
+    json: async () => JSON.parse(await text()) as unknown,
+    bytes: async () => {
+      const bytes = await response.bytes()
+      const latin1 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
+      return authorizer.carries(latin1) ? Buffer.from(authorizer.redact(latin1), "latin1") : bytes
+    },
+  }
+}
+
+const decoder = new TextDecoder()
+
+const redactedHeaders = (
+  headers: Readonly<Record<string, string>>,
+  authorizer: RequestAuthorizer,
+): Readonly<Record<string, string>> => {
+  for (const name in headers) {
+    if (authorizer.carries(headers[name] ?? "")) {
+      return Object.fromEntries(Object.entries(headers).map(([key, value]) => [key, authorizer.redact(value)]))
+    }
+  }
+  return headers
+}
+
+const retryAnew = (
+  resources: Resources,
+  source: CredentialSource,
+  template: CompiledTemplate,
+  rejected: CredentialValues,
+  wire: WireRequest,
+  first: AuthorizedResponse,
+): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
+  Effect.gen(function* () {
+    const values = yield* source.resolveAnew(template)
+    if (values === undefined || isSameCredential(values, rejected)) return first
+    first.response.discard()
+    const authorizer = yield* authorizerOf(source, template, values)
+    return { response: yield* resources.egress.send(wire, authorizer), authorizer }
+  })
+
+const authorizerOf = (
+  source: CredentialSource,
+  template: CompiledTemplate,
+  values: CredentialValues,
+): Effect.Effect<RequestAuthorizer, ConnectionCredentialError> => {
+  const applied = applyAuth(template, values)
+  if (Result.isSuccess(applied)) return Effect.succeed(applied.success)
+  return Effect.fail(
+    new ConnectionCredentialError({
+      code: "connection_not_placeable",
+      connection: source.connection,
+      reason: `${applied.failure.location} ${applied.failure.name}`,
+      nextStep: applied.failure.message,
+      retryable: false,
+      authRequired: true,
+    }),
+  )
+}
+
+const toWire = (request: UnboundRequest, url: URL): WireRequest => {
+  const { headers } = request
+  headers["accept"] ??= "*/*"
+  headers["accept-encoding"] ??= "gzip, deflate, br"
+  headers["user-agent"] ??= "keyward"
+  return { method: request.method, url, headers, body: request.body }
+}
+
+const anyOrigin = (target: string | URL): Effect.Effect<URL, HttpError> => {
+  const origin = URL.canParse(String(target)) ? new URL(String(target)).origin : undefined
+  return origin === undefined
+    ? Effect.fail(new InvalidRequestError({ reason: "its URL cannot be parsed." }))
+    : bindUrl(target, { baseUrl: null, origins: [origin] })
+}

@@ -1,0 +1,234 @@
+/**
+ * The tools of a connection: found in the store, made by the plugin when they are not there yet.
+ *
+ * A shared catalog is resolved once per integration revision; a catalog of a connection's own, once per connection.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import { toConnection } from "../connection/Connection.ts"
+import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
+import type { ConnectionKey } from "../connection/ConnectionRef.ts"
+import { quote } from "../error/KeywardError.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
+import { isHttpError } from "../http/HttpError.ts"
+import type { CompiledIntegration, IntegrationRecord } from "../integration/Integration.ts"
+import { compiledIntegration } from "../integration/Integration.ts"
+import type { PluginNotRegisteredError } from "../integration/IntegrationError.ts"
+import { ToolResolutionError } from "../integration/IntegrationError.ts"
+import type { Fetch, HandlerResult, Plugin, Send, ToolDescription } from "../integration/Plugin.ts"
+import type { ToolDef } from "../tool/Tool.ts"
+import { anyObject } from "../tool/Tool.ts"
+import { type CatalogKey, checkTools, ToolCatalog } from "../tool/ToolCatalog.ts"
+import type { InvalidToolError } from "../tool/ToolError.ts"
+import {
+  type CredentialSource,
+  sendAnonymous,
+  sendAuthorized,
+  storedCredential,
+  toFetch,
+  toSend,
+} from "./AuthorizedFetch.ts"
+import { CallRecord } from "./CallRecord.ts"
+import { pluginOf, type SelectedConnection } from "./ConnectionSelector.ts"
+import type { Resources } from "./Resources.ts"
+
+/** What finding a catalog can fail with. */
+export type CatalogError =
+  StoreUnavailableError | PluginNotRegisteredError | ToolResolutionError | InvalidToolError | ConnectionCredentialError
+
+/** The catalog that a connection's tools are in; resolved now if it is not stored. */
+export const catalogOf = (
+  resources: Resources,
+  selected: SelectedConnection,
+): Effect.Effect<ToolCatalog, CatalogError> =>
+  Effect.flatMap(pluginOf(resources, selected.integration), (plugin) => {
+    const key = catalogKey(plugin, selected.integration, selected.row)
+    return Effect.flatMap(resources.store.catalogs.get(key), (stored): Effect.Effect<ToolCatalog, CatalogError> =>
+      stored === undefined
+        ? Effect.map(ensureCatalog(resources, plugin, selected), indexed)
+        : Effect.succeed(indexed(stored)),
+    )
+  })
+
+/** Which catalog a connection of an integration uses. */
+export const catalogKey = (plugin: Plugin, integration: IntegrationRecord, connection: ConnectionKey): CatalogKey => ({
+  tenant: integration.tenant,
+  integration: integration.slug,
+  revision: integration.revision,
+  connection: plugin.catalog === "integration" ? null : connection,
+})
+
+/** Resolves and stores a shared catalog unless it is stored. */
+export const ensureSharedCatalog = (
+  resources: Resources,
+  plugin: Plugin,
+  integration: IntegrationRecord,
+): Effect.Effect<ReadonlyArray<ToolDef>, CatalogError> => {
+  const key: CatalogKey = {
+    tenant: integration.tenant,
+    integration: integration.slug,
+    revision: integration.revision,
+    connection: null,
+  }
+  return resources.exclusively(
+    JSON.stringify(["catalog", key.tenant, key.integration]),
+    Effect.gen(function* () {
+      const stored = yield* resources.store.catalogs.get(key)
+      if (stored !== undefined) return stored
+      const tools = yield* resolveTools(resources, plugin, integration, undefined)
+      yield* resources.store.catalogs.put(key, tools)
+      return tools
+    }),
+  )
+}
+
+/** Asks the plugin for the tools, with a fetch that is authorized by the given source, or by nothing. */
+export const resolveTools = (
+  resources: Resources,
+  plugin: Plugin,
+  integration: IntegrationRecord,
+  connection: { readonly selected: SelectedConnection; readonly source: CredentialSource } | undefined,
+): Effect.Effect<ReadonlyArray<ToolDef>, ToolResolutionError | InvalidToolError | ConnectionCredentialError> => {
+  const compiled = compiledIntegration(integration)
+  const abort = new AbortController()
+  const record = new CallRecord(connection?.source.connection ?? "")
+  const fetches = {
+    fetch: authorizedFetch(resources, compiled, connection?.source, record, () => abort.signal),
+    send: authorizedSend(resources, compiled, connection?.source, record, () => abort.signal),
+  }
+  const listed = callHandler(() =>
+    plugin.resolveTools({
+      integration,
+      connection: connection === undefined ? null : toConnection(connection.selected.row, compiled.origins),
+      signal: abort.signal,
+      ...fetches,
+    }),
+  ).pipe(
+    Effect.timeoutOrElse({
+      duration: resources.toolTimeoutMs,
+      orElse: () => Effect.fail(new Error(`it took longer than ${resources.toolTimeoutMs} ms.`)),
+    }),
+    Effect.onInterrupt(() => Effect.sync(() => abort.abort())),
+    Effect.mapError((error) => {
+      if (error instanceof ConnectionCredentialError) return error
+      const reason = record.redact(record.failure?.message ?? reasonOf(error))
+      return new ToolResolutionError({ integration: integration.slug, plugin: plugin.id, reason })
+    }),
+  )
+  return Effect.flatMap(listed, (tools) => Effect.fromResult(checkTools(integration.slug, tools)))
+}
+
+/** A plugin's `fetch`, authorized by a credential source, unauthenticated without one; what happens to it is recorded. */
+export const authorizedFetch = (
+  resources: Resources,
+  compiled: CompiledIntegration,
+  source: CredentialSource | undefined,
+  record: CallRecord,
+  outer: () => AbortSignal,
+): Fetch =>
+  toFetch(
+    (request) =>
+      record.watch(
+        source === undefined
+          ? sendAnonymous(resources, compiled.binding, request)
+          : sendAuthorized(resources, compiled.binding, source, request),
+        true,
+      ),
+    outer,
+  )
+
+/** A plugin's `send`; as {@link authorizedFetch}. */
+export const authorizedSend = (
+  resources: Resources,
+  compiled: CompiledIntegration,
+  source: CredentialSource | undefined,
+  record: CallRecord,
+  outer: () => AbortSignal,
+): Send =>
+  toSend(
+    (request, isAnonymous) =>
+      record.watch(
+        source === undefined || isAnonymous
+          ? sendAnonymous(resources, compiled.binding, request)
+          : sendAuthorized(resources, compiled.binding, source, request),
+        false,
+      ),
+    outer,
+  )
+
+/** The schemas of a tool: its own, or those that its plugin describes. Described once per tool. */
+export const describeTool = (
+  plugin: Plugin,
+  integration: IntegrationRecord,
+  tool: ToolDef,
+): Effect.Effect<ToolDescription, ToolResolutionError> => {
+  if (tool.inputSchema !== undefined || plugin.describeTool === undefined) {
+    return Effect.succeed({ inputSchema: tool.inputSchema ?? anyObject, outputSchema: tool.outputSchema ?? null })
+  }
+  const known = descriptions.get(tool)
+  if (known !== undefined) return Effect.succeed(known)
+  return callHandler(() => plugin.describeTool?.({ integration, tool }) as HandlerResult<ToolDescription>).pipe(
+    Effect.tap((description) => Effect.sync(() => descriptions.set(tool, description))),
+    Effect.mapError(
+      (error) => new ToolResolutionError({ integration: integration.slug, plugin: plugin.id, reason: reasonOf(error) }),
+    ),
+  )
+}
+
+/** Calls a plugin's handler and waits for what it returns, whichever of the three forms that has. */
+export const callHandler = <A>(call: () => HandlerResult<A>): Effect.Effect<A, unknown> =>
+  Effect.suspend(() => {
+    let result: HandlerResult<A>
+    try {
+      result = call()
+    } catch (error) {
+      return Effect.fail(error)
+    }
+    if (Effect.isEffect(result)) return Effect.catchCause(result, failWithSquashed)
+    if (Predicate.isPromiseLike(result)) {
+      const promise = result
+      return Effect.tryPromise({ try: () => promise as Promise<A>, catch: (error) => error })
+    }
+    return Effect.succeed(result)
+  })
+
+const ensureCatalog = (
+  resources: Resources,
+  plugin: Plugin,
+  selected: SelectedConnection,
+): Effect.Effect<ReadonlyArray<ToolDef>, CatalogError> => {
+  if (plugin.catalog === "integration") return ensureSharedCatalog(resources, plugin, selected.integration)
+  const key = catalogKey(plugin, selected.integration, selected.row)
+  return resources.exclusively(
+    JSON.stringify(["catalog", key]),
+    Effect.gen(function* () {
+      const stored = yield* resources.store.catalogs.get(key)
+      if (stored !== undefined) return stored
+      const source = storedCredential(resources, selected)
+      const tools = yield* resolveTools(resources, plugin, selected.integration, { selected, source })
+      yield* resources.store.catalogs.put(key, tools)
+      return tools
+    }),
+  )
+}
+
+const failWithSquashed = (cause: Cause.Cause<unknown>): Effect.Effect<never, unknown> =>
+  Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : Effect.fail(Cause.squash(cause))
+
+/** Keyward's own errors say what is wrong; a plugin's text is quoted and cut. */
+const reasonOf = (error: unknown): string =>
+  isHttpError(error) ? error.message : error instanceof Error ? quote(error.message, 300) : "it failed."
+
+const descriptions = new WeakMap<ToolDef, ToolDescription>()
+
+/** The index over a stored list, made once per list. */
+const indexed = (tools: ReadonlyArray<ToolDef>): ToolCatalog => {
+  const known = catalogs.get(tools)
+  if (known !== undefined) return known
+  const catalog = new ToolCatalog(tools)
+  catalogs.set(tools, catalog)
+  return catalog
+}
+
+const catalogs = new WeakMap<ReadonlyArray<ToolDef>, ToolCatalog>()

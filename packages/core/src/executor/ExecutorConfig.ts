@@ -1,0 +1,151 @@
+/**
+ * What a host passes to `createExecutor`, and the checks that make a config which cannot work fail there.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { CredentialProvider } from "../credential/CredentialProvider.ts"
+import { quote, taggedError } from "../error/KeywardError.ts"
+import { makeAddressPolicy } from "../http/AddressPolicy.ts"
+import type { EgressOptions } from "../http/Egress.ts"
+import type { Plugin } from "../integration/Plugin.ts"
+import type { Store } from "../integration/Store.ts"
+import type { ElicitationHandler } from "../tool/Elicitation.ts"
+import type { ExecutorEvent } from "./ExecutorEvent.ts"
+
+/** The config of one executor; everything is optional. */
+export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = ReadonlyArray<Plugin>> {
+  /** Default `"default"`. */
+  readonly tenant?: string | undefined
+  /** The acting user; leave out for an organisation-only executor. */
+  readonly subject?: string | undefined
+  readonly plugins?: Plugins | undefined
+  /** The first writable one receives pasted values and minted tokens. */
+  readonly providers?: ReadonlyArray<CredentialProvider> | undefined
+  /** Where records are kept. Default: in memory. */
+  readonly store?: Store | undefined
+  /** Where authorization servers send people back to. */
+  readonly redirectUri?: string | undefined
+  /** Who answers questions. Default: nobody, so that approvals are declined. */
+  readonly onElicitation?: ElicitationHandler | undefined
+  readonly egress?: EgressOptions | undefined
+  /** Lifecycle and audit events. What it throws is ignored. */
+  readonly onEvent?: ((event: ExecutorEvent) => void) | undefined
+  /** Milliseconds for one call of a provider that declares no limit of its own. Default 15 000. */
+  readonly providerTimeoutMs?: number | undefined
+  /** Milliseconds for one tool call, questions to people not counted. Default 120 000. */
+  readonly toolTimeoutMs?: number | undefined
+  /** Milliseconds that a person has for an answer. Default 600 000. */
+  readonly elicitationTimeoutMs?: number | undefined
+}
+
+/** A config that cannot work; `field` names the part at fault. */
+export class InvalidConfigError extends taggedError<InvalidConfigError>()(
+  "InvalidConfigError",
+  { field: Schema.String, fault: Schema.String },
+  400,
+) {
+  override get message(): string {
+    return `createExecutor ${this.field}: ${this.fault}`
+  }
+}
+
+/** Names that a plugin's extension may not take, because the executor has them. */
+export const reservedNames: ReadonlySet<string> = new Set([
+  "identity",
+  "withIdentity",
+  "connections",
+  "integrations",
+  "providers",
+  "tools",
+  "oauth",
+  "policies",
+  "agents",
+  "approvals",
+  "audit",
+  "execute",
+  "call",
+  "close",
+  "asAgent",
+  "then",
+  "constructor",
+])
+
+/** Checks a config; fails at the first fault with what to change. */
+export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, InvalidConfigError> =>
+  Effect.gen(function* () {
+    for (const key of Object.keys(config)) {
+      if (!knownKeys.has(key)) {
+        return yield* invalid(key, `is not an option. Options: ${[...knownKeys].join(", ")}.`)
+      }
+    }
+    yield* checkUnique("providers", config.providers?.map(({ key }) => key) ?? [])
+    yield* checkUnique("plugins", config.plugins?.map(({ id }) => id) ?? [])
+    for (const { id } of config.plugins ?? []) {
+      if (!/^[A-Za-z_$][\w$]*$/.test(id) || reservedNames.has(id) || id.startsWith("__")) {
+        return yield* invalid(
+          "plugins",
+          `the plugin id ${quote(id)} cannot be a property of the executor; rename the plugin.`,
+        )
+      }
+    }
+    if (config.redirectUri !== undefined) yield* checkRedirectUri(config.redirectUri)
+    for (const field of ["providerTimeoutMs", "toolTimeoutMs", "elicitationTimeoutMs"] as const) {
+      yield* checkLimit(field, config[field])
+    }
+    for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
+      yield* checkLimit(`egress.${field}`, config.egress?.[field])
+    }
+    yield* Effect.try({
+      try: () => makeAddressPolicy(config.egress?.allowHosts ?? []),
+      catch: (thrown) =>
+        new InvalidConfigError({
+          field: "egress.allowHosts",
+          fault: thrown instanceof Error ? thrown.message : "unusable.",
+        }),
+    })
+  })
+
+const knownKeys: ReadonlySet<string> = new Set([
+  "tenant",
+  "subject",
+  "plugins",
+  "providers",
+  "store",
+  "redirectUri",
+  "onElicitation",
+  "egress",
+  "onEvent",
+  "providerTimeoutMs",
+  "toolTimeoutMs",
+  "elicitationTimeoutMs",
+] satisfies ReadonlyArray<keyof ExecutorConfig>)
+
+const checkUnique = (field: string, names: ReadonlyArray<string>): Effect.Effect<void, InvalidConfigError> => {
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  const empty = names.some((name) => typeof name !== "string" || name === "")
+  if (empty) return invalid(field, "each needs a key or id.")
+  return twice === undefined
+    ? Effect.void
+    : invalid(field, `two of them are called ${quote(twice)}; give one another key, or leave it out.`)
+}
+
+const checkRedirectUri = (redirectUri: string): Effect.Effect<void, InvalidConfigError> => {
+  const url = URL.canParse(redirectUri) ? new URL(redirectUri) : undefined
+  if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    return invalid("redirectUri", `${quote(redirectUri)} is not an absolute http(s) URL.`)
+  }
+  // RFC 6749, section 3.1.2: a redirection endpoint has no fragment.
+  if (redirectUri.includes("#")) return invalid("redirectUri", "must not have a fragment (#…).")
+  if (url.protocol === "http:" && !/^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)) {
+    return invalid("redirectUri", "must be https, except on loopback: authorization codes would travel in clear.")
+  }
+  return Effect.void
+}
+
+const checkLimit = (field: string, value: number | undefined): Effect.Effect<void, InvalidConfigError> =>
+  value === undefined || (Number.isFinite(value) && value > 0)
+    ? Effect.void
+    : invalid(field, "must be a number above 0.")
+
+const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConfigError> =>
+  Effect.fail(new InvalidConfigError({ field, fault }))

@@ -1,0 +1,134 @@
+/**
+ * The namespace `executor.integrations`, and what plugins register through their context.
+ *
+ * Registering a slug again updates it in place: connections stay, the revision counts up if anything changed, and moving to an
+ * origin that was not there before suspends the connections until they are confirmed.
+ */
+import * as Effect from "effect/Effect"
+import type { InvalidAuthTemplateError } from "../auth/AuthTemplate.ts"
+import { joinOrigins } from "../connection/Connection.ts"
+import { quote } from "../error/KeywardError.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
+import type { Identity } from "../identity/Identity.ts"
+import {
+  type Integration,
+  type IntegrationInput,
+  type IntegrationRecord,
+  makeIntegrationRecord,
+  toIntegration,
+} from "../integration/Integration.ts"
+import {
+  IntegrationInUseError,
+  IntegrationNotFoundError,
+  InvalidIntegrationInputError,
+} from "../integration/IntegrationError.ts"
+import type { Plugin } from "../integration/Plugin.ts"
+import type { Resources } from "./Resources.ts"
+
+/** Which integrations to list. */
+export interface ListIntegrationsInput {
+  /** At most so many. Default: all. */
+  readonly limit?: number | undefined
+  /** The slug of the last integration of the page before. */
+  readonly after?: string | undefined
+}
+
+/** What registering can fail with. What was registered before is unchanged then. */
+export type RegisterIntegrationError = InvalidIntegrationInputError | InvalidAuthTemplateError | StoreUnavailableError
+
+/** Registers an integration for a plugin, or updates it in place. */
+export const registerIntegration = (
+  resources: Resources,
+  identity: Identity,
+  plugin: Plugin,
+  input: IntegrationInput,
+): Effect.Effect<Integration, RegisterIntegrationError> =>
+  Effect.flatMap(makeIntegrationRecord(identity.tenant, plugin, input), (record) =>
+    resources.exclusively(
+      JSON.stringify(["integration", identity.tenant, record.slug]),
+      Effect.gen(function* () {
+        const { integrations, catalogs } = resources.store
+        const previous = yield* integrations.get(identity.tenant, record.slug)
+        if (previous?.fingerprint === record.fingerprint) return toIntegration(previous)
+        if (previous !== undefined && previous.plugin !== plugin.id) {
+          return yield* invalid(
+            "slug",
+            `${quote(record.slug)} belongs to the plugin ${quote(previous.plugin)}; choose another.`,
+          )
+        }
+        const next: IntegrationRecord = { ...record, revision: (previous?.revision ?? 0) + 1 }
+        if (!(yield* integrations.put(next, previous?.revision ?? 0))) {
+          return yield* invalid(
+            "slug",
+            `${quote(record.slug)} was changed by somebody else at the same time; repeat the call.`,
+          )
+        }
+        if (previous !== undefined) {
+          yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: record.slug, connection: null }))
+        }
+        resources.emit(identity, {
+          type: previous === undefined ? "integration.registered" : "integration.updated",
+          integration: next.slug,
+          revision: next.revision,
+          originsChanged: previous !== undefined && gainsOrigin(previous, next),
+        })
+        return toIntegration(next)
+      }),
+    ),
+  )
+
+/** The record of an integration, or `null`. */
+export const getIntegration = (
+  resources: Resources,
+  identity: Identity,
+  slug: string,
+): Effect.Effect<IntegrationRecord | null, StoreUnavailableError> =>
+  Effect.map(resources.store.integrations.get(identity.tenant, slug), (record) => record ?? null)
+
+/** Lists the tenant's integrations ordered by slug. */
+export const listIntegrations = (
+  resources: Resources,
+  identity: Identity,
+  input: ListIntegrationsInput,
+): Effect.Effect<ReadonlyArray<Integration>, StoreUnavailableError> =>
+  Effect.map(
+    resources.store.integrations.list({
+      tenant: identity.tenant,
+      after: input.after,
+      limit: input.limit ?? Number.MAX_SAFE_INTEGER,
+    }),
+    (records) => records.map(toIntegration),
+  )
+
+/** Removes an integration that no connection of the tenant uses. */
+export const removeIntegration = (
+  resources: Resources,
+  identity: Identity,
+  slug: string,
+): Effect.Effect<void, IntegrationNotFoundError | IntegrationInUseError | StoreUnavailableError> =>
+  resources.exclusively(
+    JSON.stringify(["integration", identity.tenant, slug]),
+    Effect.gen(function* () {
+      const { integrations, connections, catalogs } = resources.store
+      const record = yield* integrations.get(identity.tenant, slug)
+      if (record === undefined) return yield* Effect.fail(new IntegrationNotFoundError({ integration: slug }))
+      if (yield* connections.isUsed(identity.tenant, slug)) {
+        return yield* Effect.fail(new IntegrationInUseError({ integration: slug }))
+      }
+      yield* integrations.remove(identity.tenant, slug)
+      yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: slug, connection: null }))
+      resources.emit(identity, {
+        type: "integration.removed",
+        integration: slug,
+        revision: record.revision,
+        originsChanged: false,
+      })
+    }),
+  )
+
+const gainsOrigin = (previous: IntegrationRecord, next: IntegrationRecord): boolean =>
+  joinOrigins(previous.origins) !== joinOrigins(next.origins) &&
+  next.origins.some((origin) => !previous.origins.includes(origin))
+
+const invalid = (field: string, fault: string): Effect.Effect<never, InvalidIntegrationInputError> =>
+  Effect.fail(new InvalidIntegrationInputError({ field, fault }))

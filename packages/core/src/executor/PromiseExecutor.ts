@@ -1,0 +1,243 @@
+/**
+ * The executor on the Promise surface: what hosts hold.
+ *
+ * Written out line by line over the Effect surface, so that hovering shows the docs and errors arrive as the instances they are.
+ */
+import * as Effect from "effect/Effect"
+import type { Connection } from "../connection/Connection.ts"
+import type { ConnectionRef } from "../connection/ConnectionRef.ts"
+import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
+import type { ProviderItem } from "../credential/CredentialProvider.ts"
+import type { Identity, IdentityInput } from "../identity/Identity.ts"
+import type { Integration } from "../integration/Integration.ts"
+import type { Fetch, Plugin } from "../integration/Plugin.ts"
+import type { Tool, ToolSchema } from "../tool/Tool.ts"
+import type { ToolResult } from "../tool/ToolResult.ts"
+import type { ListConnectionsInput, UpdateConnectionInput } from "./Connections.ts"
+import type { EffectConnections, EffectExecutor, EffectIntegrations, EffectProviders, EffectTools } from "./Executor.ts"
+import { promised } from "./Extensions.ts"
+import type { ListIntegrationsInput } from "./Integrations.ts"
+import { runPromise } from "./runPromise.ts"
+import type { ExecuteOptions } from "./ToolInvoker.ts"
+import type { ListToolsInput } from "./Tools.ts"
+
+/** An extension's methods as the Promise surface shows them. */
+export type PromiseExtension<Extension> = {
+  readonly [Name in keyof Extension]: Extension[Name] extends (...input: infer Input) => infer Output
+    ? (...input: Input) => Output extends Effect.Effect<infer Value, infer _Error> ? Promise<Value> : Output
+    : Extension[Name]
+}
+
+/** What the given plugins add to an executor, each under its id. */
+export type Extensions<Plugins extends ReadonlyArray<Plugin>> = {
+  readonly [P in Plugins[number] as P["id"]]: P extends Plugin<string, infer Extension>
+    ? PromiseExtension<Extension>
+    : never
+}
+
+/** Saved credentials of one caller. */
+export class Connections {
+  readonly #effect: EffectConnections
+
+  constructor(effect: EffectConnections) {
+    this.#effect = effect
+  }
+
+  /**
+   * Saves a credential for an integration, or replaces the one of the same owner, integration and name.
+   *
+   * Whole or not at all. Rejects with `IntegrationNotFoundError`, `InvalidConnectionInputError`,
+   * `CredentialProviderNotRegisteredError`, or with what its provider, plugin or store failed with.
+   */
+  create(input: CreateConnectionInput): Promise<Connection> {
+    return runPromise(this.#effect.create(input))
+  }
+
+  /** The connections this caller sees, ordered by integration, owner and name. */
+  list(input?: ListConnectionsInput): Promise<ReadonlyArray<Connection>> {
+    return runPromise(this.#effect.list(input))
+  }
+
+  /** One connection, or `null`. The name may be in its original spelling. */
+  get(ref: ConnectionRef): Promise<Connection | null> {
+    return runPromise(this.#effect.get(ref))
+  }
+
+  /** Edits label and description; absent leaves, `null` clears. Rejects with `ConnectionNotFoundError`. */
+  update(ref: ConnectionRef, input: UpdateConnectionInput): Promise<Connection> {
+    return runPromise(this.#effect.update(ref, input))
+  }
+
+  /**
+   * Removes a connection and what was stored for it in a writable provider; external items stay.
+   *
+   * Rejects with `ConnectionNotFoundError`; with the provider's failure if it cannot delete now, and the connection then stays,
+   * disabled, until the call is repeated.
+   */
+  remove(ref: ConnectionRef): Promise<void> {
+    return runPromise(this.#effect.remove(ref))
+  }
+
+  /** Asks the plugin for the tools again. On failure the catalog stays as it was. */
+  refresh(ref: ConnectionRef): Promise<ReadonlyArray<Tool>> {
+    return runPromise(this.#effect.refresh(ref))
+  }
+
+  /** Takes a connection out of use; its calls answer `connection_disabled`. */
+  disable(ref: ConnectionRef): Promise<Connection> {
+    return runPromise(this.#effect.disable(ref))
+  }
+
+  /** Puts a connection back into use, and confirms it for its integration's current origins. */
+  enable(ref: ConnectionRef): Promise<Connection> {
+    return runPromise(this.#effect.enable(ref))
+  }
+
+  /**
+   * A standard `fetch` that is authorized as this connection, for use in any other SDK.
+   *
+   * Returned at once; each request looks the connection up, resolves its credential lazily and goes only to the integration's
+   * origins: another one rejects with `OriginNotAllowedError` before anything leaves. A path without a scheme is appended to the
+   * integration's base URL. Responses are the service's own, a 401 included.
+   */
+  fetch(ref: ConnectionRef): Fetch {
+    return this.#effect.fetch(ref)
+  }
+}
+
+/** The tenant's integrations. They are registered through plugins, such as `executor.openapi.addSpec`. */
+export class Integrations {
+  readonly #effect: EffectIntegrations
+
+  constructor(effect: EffectIntegrations) {
+    this.#effect = effect
+  }
+
+  /** Ordered by slug. */
+  list(input?: ListIntegrationsInput): Promise<ReadonlyArray<Integration>> {
+    return runPromise(this.#effect.list(input))
+  }
+
+  /** One integration, or `null`. */
+  get(slug: string): Promise<Integration | null> {
+    return runPromise(this.#effect.get(slug))
+  }
+
+  /** Removes an integration. Rejects with `IntegrationInUseError` while anybody of the tenant has a connection of it. */
+  remove(slug: string): Promise<void> {
+    return runPromise(this.#effect.remove(slug))
+  }
+}
+
+/** The tools that a caller's connections offer. */
+export class Tools {
+  readonly #effect: EffectTools
+
+  constructor(effect: EffectTools) {
+    this.#effect = effect
+  }
+
+  /** Ordered by connection, then as the plugin orders them; at most 10 000 unless `limit` says otherwise. */
+  list(input?: ListToolsInput): Promise<ReadonlyArray<Tool>> {
+    return runPromise(this.#effect.list(input))
+  }
+
+  /** What a tool takes and gives, as JSON Schema 2020-12, or `null` when this caller sees no such tool. */
+  schema(address: string): Promise<ToolSchema | null> {
+    return runPromise(this.#effect.schema(address))
+  }
+}
+
+/** The registered credential providers. */
+export class Providers {
+  readonly #effect: EffectProviders
+
+  constructor(effect: EffectProviders) {
+    this.#effect = effect
+  }
+
+  /** Their keys in the order of registration. */
+  list(): ReadonlyArray<string> {
+    return this.#effect.list()
+  }
+
+  /** What a person may pick from one of them. Rejects with `CredentialProviderNotRegisteredError`, or as the provider fails. */
+  items(key: string): Promise<ReadonlyArray<ProviderItem>> {
+    return runPromise(this.#effect.items(key))
+  }
+}
+
+/** What {@link PromiseExecutor.execute} takes besides the arguments. */
+export type { ExecuteOptions } from "./ToolInvoker.ts"
+
+/** An executor as hosts hold it. Made by `createExecutor`. */
+export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArray<Plugin>> implements AsyncDisposable {
+  readonly identity: Identity
+  readonly connections: Connections
+  readonly integrations: Integrations
+  readonly tools: Tools
+  readonly providers: Providers
+  readonly #effect: EffectExecutor
+  readonly #plugins: Plugins
+
+  constructor(effect: EffectExecutor, plugins: Plugins) {
+    this.identity = effect.identity
+    this.connections = new Connections(effect.connections)
+    this.integrations = new Integrations(effect.integrations)
+    this.tools = new Tools(effect.tools)
+    this.providers = new Providers(effect.providers)
+    this.#effect = effect
+    this.#plugins = plugins
+    for (const { id } of plugins) defineExtension(this, id, effect)
+  }
+
+  /**
+   * Calls a tool by its address.
+   *
+   * What a model should read comes back as the result, failures of the credential included. Rejects with `ToolNotFoundError`,
+   * `ConnectionNotFoundError`, `IntegrationNotFoundError`, `ElicitationDeclinedError`, store failures, and, when `signal` aborts,
+   * its reason.
+   */
+  execute(address: string, args?: unknown, options?: ExecuteOptions): Promise<ToolResult> {
+    return runPromise(this.#effect.execute(address, args, options), options?.signal)
+  }
+
+  /**
+   * The same executor seen by another caller: same resources, no new state, cheap enough to call per request.
+   *
+   * An absent tenant is this executor's; an absent subject is nobody. Throws `InvalidIdentityError`.
+   */
+  withIdentity(identity: IdentityInput): Executor<Plugins> {
+    return makePromiseExecutor(Effect.runSync(this.#effect.withIdentity(identity)), this.#plugins)
+  }
+
+  /** Releases sockets, providers and the store. Calling it again does nothing. */
+  close(): Promise<void> {
+    return runPromise(this.#effect.close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** An executor together with what its plugins add. */
+export type Executor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArray<Plugin>> = PromiseExecutor<Plugins> &
+  Extensions<Plugins>
+
+/** Wraps an executor of the Effect surface. */
+export const makePromiseExecutor = <const Plugins extends ReadonlyArray<Plugin>>(
+  effect: EffectExecutor,
+  plugins: Plugins,
+): Executor<Plugins> => new PromiseExecutor(effect, plugins) as Executor<Plugins>
+
+const defineExtension = (executor: object, id: string, effect: EffectExecutor): void => {
+  let extension: object | undefined
+  Object.defineProperty(executor, id, {
+    enumerable: true,
+    get: () => {
+      const own = effect.extension(id)
+      return own === undefined ? undefined : (extension ??= promised(own))
+    },
+  })
+}

@@ -1,0 +1,89 @@
+/**
+ * What all views of one executor share, whoever is looking: store, providers, egress, plugins, limits.
+ *
+ * Built once by `createExecutor`, handed to each verb together with the identity it acts for.
+ */
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import { CredentialProviders } from "../credential/CredentialProviders.ts"
+import { Egress } from "../http/Egress.ts"
+import type { Identity } from "../identity/Identity.ts"
+import type { Plugin } from "../integration/Plugin.ts"
+import type { Store } from "../integration/Store.ts"
+import { memoryStore } from "../memory/MemoryStore.ts"
+import type { ElicitationHandler } from "../tool/Elicitation.ts"
+import type { ExecutorConfig } from "./ExecutorConfig.ts"
+import type { EventBody, ExecutorEvent } from "./ExecutorEvent.ts"
+
+/** See the file's header. */
+export interface Resources {
+  readonly store: Store
+  readonly providers: CredentialProviders
+  readonly egress: Egress
+  readonly plugins: ReadonlyMap<string, Plugin>
+  readonly onElicitation: ElicitationHandler | undefined
+  readonly toolTimeoutMs: number
+  readonly elicitationTimeoutMs: number
+  /** Whether anybody listens; events need not be built otherwise. */
+  readonly hasListener: boolean
+  /** Stamps an event and hands it to the host. */
+  readonly emit: (identity: Identity, event: EventBody) => void
+  /** Runs one effect at a time per key within this process. */
+  readonly exclusively: <A, E>(key: string, effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  readonly close: Effect.Effect<void>
+}
+
+/** Builds the shared part of an executor from a checked config. */
+export const makeResources = (config: ExecutorConfig): Resources => {
+  const providers = new CredentialProviders(config.providers ?? [], config.providerTimeoutMs ?? 15_000)
+  const egress = new Egress(config.egress)
+  const store = config.store ?? memoryStore()
+  const { onEvent } = config
+  let isClosed = false
+  return {
+    store,
+    providers,
+    egress,
+    plugins: new Map((config.plugins ?? []).map((plugin) => [plugin.id, plugin])),
+    onElicitation: config.onElicitation,
+    toolTimeoutMs: config.toolTimeoutMs ?? 120_000,
+    elicitationTimeoutMs: config.elicitationTimeoutMs ?? 600_000,
+    hasListener: onEvent !== undefined,
+    emit: (identity, event) => {
+      if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })
+    },
+    exclusively: makeExclusively(),
+    close: Effect.suspend(() => {
+      if (isClosed) return Effect.void
+      isClosed = true
+      return Effect.andThen(egress.close(), Effect.andThen(providers.close(), store.close?.() ?? Effect.void))
+    }),
+  }
+}
+
+/** A listener's own failure is its own affair: a call must not fail because it was watched. */
+const tell = (onEvent: (event: ExecutorEvent) => void, event: ExecutorEvent): void => {
+  try {
+    const answer: unknown = onEvent(event)
+    if (answer instanceof Promise) answer.catch(() => undefined)
+  } catch {
+    // see above
+  }
+}
+
+const makeExclusively = (): Resources["exclusively"] => {
+  const locks = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
+  return (key, effect) =>
+    Effect.suspend(() => {
+      const lock = locks.get(key) ?? { semaphore: Semaphore.makeUnsafe(1), users: 0 }
+      locks.set(key, lock)
+      lock.users += 1
+      return Effect.ensuring(
+        lock.semaphore.withPermits(1)(effect),
+        Effect.sync(() => {
+          lock.users -= 1
+          if (lock.users === 0) locks.delete(key)
+        }),
+      )
+    })
+}

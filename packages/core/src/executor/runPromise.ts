@@ -1,0 +1,46 @@
+/**
+ * Runs effects for the Promise surface: errors reject as the instances they are, aborts as the signal's own reason.
+ */
+import * as Effect from "effect/Effect"
+
+/** Runs an effect; aborting either signal interrupts it and rejects with that signal's reason. */
+export const runPromise = <A, E>(
+  effect: Effect.Effect<A, E>,
+  signal?: AbortSignal,
+  outer?: AbortSignal,
+): Promise<A> => {
+  if (signal === undefined && outer === undefined) return Effect.runPromise(effect)
+  const aborted = firstAborted(signal, outer)
+  if (aborted !== undefined) return Promise.reject(reasonOf(aborted))
+  return interruptible(effect, signal, outer)
+}
+
+const interruptible = async <A, E>(
+  effect: Effect.Effect<A, E>,
+  signal: AbortSignal | undefined,
+  outer: AbortSignal | undefined,
+): Promise<A> => {
+  const controller = new AbortController()
+  const abort = (): void => {
+    controller.abort()
+  }
+  signal?.addEventListener("abort", abort, { once: true })
+  outer?.addEventListener("abort", abort, { once: true })
+  try {
+    return await Effect.runPromise(effect, { signal: controller.signal })
+  } catch (error) {
+    const aborted = firstAborted(signal, outer)
+    throw aborted === undefined ? error : reasonOf(aborted)
+  } finally {
+    signal?.removeEventListener("abort", abort)
+    outer?.removeEventListener("abort", abort)
+  }
+}
+
+const firstAborted = (...signals: ReadonlyArray<AbortSignal | undefined>): AbortSignal | undefined =>
+  signals.find((signal) => signal?.aborted === true)
+
+const reasonOf = (signal: AbortSignal): Error => {
+  const reason: unknown = signal.reason
+  return reason instanceof Error ? reason : new DOMException("The call was aborted.", "AbortError")
+}

@@ -1,0 +1,124 @@
+/**
+ * `@keyward/core`: the Promise surface for hosts, and for authors who write with Promises.
+ *
+ * Plain objects and plain strings go in; nobody needs Effect to be a host. Errors are the same instances on both surfaces.
+ *
+ * @module @keyward/core
+ */
+export { createExecutor } from "./executor/createExecutor.ts"
+export {
+  type Connections,
+  type ExecuteOptions,
+  type Executor,
+  type Extensions,
+  type Integrations,
+  type PromiseExecutor,
+  type PromiseExtension,
+  type Providers,
+  type Tools,
+} from "./executor/PromiseExecutor.ts"
+export { type ExecutorConfig, InvalidConfigError } from "./executor/ExecutorConfig.ts"
+export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
+export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
+export type { ListIntegrationsInput } from "./executor/Integrations.ts"
+export type { ListToolsInput } from "./executor/Tools.ts"
+
+export { type Identity, type IdentityInput, InvalidIdentityError, type Owner } from "./identity/Identity.ts"
+
+export type { EgressOptions } from "./http/Egress.ts"
+export type { FetchFunction } from "./http/FetchTransport.ts"
+export {
+  AddressNotAllowedError,
+  EgressTimeoutError,
+  type HttpError,
+  InvalidRequestError,
+  NetworkError,
+  OriginNotAllowedError,
+  RedirectRefusedError,
+  ResponseTooLargeError,
+} from "./http/HttpError.ts"
+
+export {
+  CredentialProviderNotRegisteredError,
+  ProviderDeniedError,
+  type ProviderError,
+  ProviderTimeoutError,
+  ProviderUnavailableError,
+} from "./credential/CredentialError.ts"
+export {
+  type CredentialProvider,
+  type CredentialProviderDefinition,
+  credentialProvider,
+  type ProviderCallOptions,
+  type ProviderItem,
+} from "./credential/CredentialProvider.ts"
+export { chainProviders, type ChainProvidersOptions } from "./credential/ChainProviders.ts"
+export { envProvider, type EnvProviderOptions } from "./credential/EnvProvider.ts"
+export { InvalidProviderOptionsError } from "./credential/ProviderOptionsError.ts"
+
+export {
+  type ApiKeyTemplate,
+  type AuthFamily,
+  type AuthPart,
+  type AuthTemplate,
+  type BasicTemplate,
+  type BearerTemplate,
+  InvalidAuthTemplateError,
+  type NoneTemplate,
+  type OAuth2Template,
+  type Placements,
+  type Variable,
+  variable,
+} from "./auth/AuthTemplate.ts"
+
+export type { Connection, ConnectionStatus } from "./connection/Connection.ts"
+export {
+  ConnectionConflictError,
+  type ConnectionCredentialCode,
+  ConnectionCredentialError,
+  ConnectionNotFoundError,
+  InvalidConnectionInputError,
+} from "./connection/ConnectionError.ts"
+export { connectionAddress, connectionIdentifier, type ConnectionRef } from "./connection/ConnectionRef.ts"
+export type { ConnectionInput, CreateConnectionInput, ExternalReference } from "./connection/CreateConnection.ts"
+
+export {
+  ElicitationDeclinedError,
+  type ElicitationHandler,
+  type ElicitationRequest,
+  type ElicitationResponse,
+  type PluginElicitation,
+} from "./tool/Elicitation.ts"
+export type { JsonSchema, Tool, ToolAnnotations, ToolDef, ToolSchema } from "./tool/Tool.ts"
+export { toolAddress } from "./tool/ToolAddress.ts"
+export { InvalidToolError, ToolBlockedError, ToolNotFoundError } from "./tool/ToolError.ts"
+export type { HttpSummary, ToolFailure, ToolResult } from "./tool/ToolResult.ts"
+
+export type { Integration, IntegrationInput, IntegrationRecord } from "./integration/Integration.ts"
+export {
+  IntegrationInUseError,
+  IntegrationNotFoundError,
+  InvalidIntegrationInputError,
+  PluginNotRegisteredError,
+  ToolResolutionError,
+} from "./integration/IntegrationError.ts"
+export {
+  definePlugin,
+  type DescribeToolInput,
+  type Fetch,
+  type HandlerResult,
+  type InvokeToolInput,
+  type Plugin,
+  type PluginContext,
+  type PluginHandlers,
+  type ResolveToolsInput,
+  type Send,
+  type SendRequest,
+  type SentResponse,
+  type ToolDescription,
+} from "./integration/Plugin.ts"
+export type { Store } from "./integration/Store.ts"
+export { StoreUnavailableError } from "./error/StoreError.ts"
+
+export { memoryProvider, type MemoryProviderOptions } from "./memory/MemoryProvider.ts"
+export { memoryStore } from "./memory/MemoryStore.ts"
