@@ -76,7 +76,7 @@ class FilledAuthorizer implements RequestAuthorizer {
     this.#filled = filled
   }
 
-  readonly authorize = (request: WireRequest): WireRequest => {
+  authorize(request: WireRequest): WireRequest {
     const headers: Record<string, string> = { ...request.headers }
     let { url } = request
     for (const { location, name, value } of this.#filled) {
@@ -87,15 +87,18 @@ class FilledAuthorizer implements RequestAuthorizer {
     return { method: request.method, url, headers, body: request.body }
   }
 
-  readonly places = (header: string): boolean =>
-    this.#filled.some(
+  places(header: string): boolean {
+    return this.#filled.some(
       ({ location, name }) =>
         (location === "header" && name === header) || (location === "cookie" && header === "cookie"),
     )
+  }
 
-  readonly carries = (text: string): boolean => this.#spellings().some((secret) => text.includes(secret))
+  carries(text: string): boolean {
+    return this.#spellings().some((secret) => text.includes(secret))
+  }
 
-  readonly redact = (text: string): string => {
+  redact(text: string): string {
     let redacted = text
     for (const secret of this.#spellings()) {
       if (redacted.includes(secret)) redacted = redacted.replaceAll(secret, "<redacted>")

@@ -154,8 +154,11 @@ const respond = (
     Effect.map(send(request), ({ response }) => {
       const { signal } = request
       // An abort after the headers must still stop the body, as it does with the platform's fetch.
-      signal?.addEventListener("abort", response.discard, { once: true })
-      outer?.addEventListener("abort", response.discard, { once: true })
+      const stop = (): void => {
+        response.discard()
+      }
+      signal?.addEventListener("abort", stop, { once: true })
+      outer?.addEventListener("abort", stop, { once: true })
       return toResponse(response)
     }),
     request.signal,

@@ -8,7 +8,12 @@ import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
 import { type ConnectionRow, originsChanged, statusInForce } from "../connection/Connection.ts"
 import { ConnectionCredentialError, ConnectionNotFoundError } from "../connection/ConnectionError.ts"
 import type { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
-import { connectionAddress, connectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
+import {
+  connectionAddress,
+  connectionKey,
+  type ConnectionKey,
+  type ConnectionRef,
+} from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity } from "../identity/Identity.ts"
 import { type CompiledIntegration, compiledIntegration, type IntegrationRecord } from "../integration/Integration.ts"
@@ -36,17 +41,23 @@ export const selectConnection = (
 ): Effect.Effect<SelectedConnection, SelectError> => {
   // A caller without a subject sees no user connections: there is nothing wrong with the address.
   if (ref.owner === "user" && identity.subject === null) return notFound(ref)
-  return Effect.flatMap(connectionKey(identity, ref), (key) =>
-    Effect.flatMap(resources.store.connections.get(key), (row): Effect.Effect<SelectedConnection, SelectError> => {
-      if (row === undefined) return notFound(ref)
-      return Effect.flatMap(resources.store.integrations.get(identity.tenant, row.integration), (integration) =>
-        integration === undefined
-          ? Effect.fail(new IntegrationNotFoundError({ integration: row.integration }))
-          : Effect.succeed({ identity, row, integration, compiled: compiledIntegration(integration) }),
-      )
-    }),
-  )
+  return Effect.flatMap(connectionKey(identity, ref), (key) => selectByKey(resources, identity, key))
 }
+
+/** Finds a connection by its key. */
+export const selectByKey = (
+  resources: Resources,
+  identity: Identity,
+  key: ConnectionKey,
+): Effect.Effect<SelectedConnection, SelectError> =>
+  Effect.flatMap(resources.store.connections.get(key), (row): Effect.Effect<SelectedConnection, SelectError> => {
+    if (row === undefined) return notFound(key)
+    return Effect.flatMap(resources.store.integrations.get(identity.tenant, row.integration), (integration) =>
+      integration === undefined
+        ? Effect.fail(new IntegrationNotFoundError({ integration: row.integration }))
+        : Effect.succeed({ identity, row, integration, compiled: compiledIntegration(integration) }),
+    )
+  })
 
 /** The plugin of an integration. */
 export const pluginOf = (

@@ -35,7 +35,13 @@ import type { Tool, ToolDef } from "../tool/Tool.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
 import { type CredentialSource, sendAuthorized, storedCredential, toFetch } from "./AuthorizedFetch.ts"
 import { catalogKey, type CatalogError, ensureSharedCatalog, resolveTools } from "./Catalogs.ts"
-import { pluginOf, selectConnection, type SelectedConnection, type SelectError } from "./ConnectionSelector.ts"
+import {
+  pluginOf,
+  selectByKey,
+  selectConnection,
+  type SelectedConnection,
+  type SelectError,
+} from "./ConnectionSelector.ts"
 import { resolveCredential } from "./CredentialResolver.ts"
 import type { EventBody } from "./ExecutorEvent.ts"
 import type { Resources } from "./Resources.ts"
@@ -269,12 +275,16 @@ export const refreshConnection = (
   })
 
 /** A standard `fetch` for one connection, returned at once; the connection is looked up with each request. */
-export const connectionFetch = (resources: Resources, identity: Identity, ref: ConnectionRef): Fetch =>
-  toFetch((request) =>
-    Effect.flatMap(selectConnection(resources, identity, ref), (selected) =>
-      sendAuthorized(resources, selected.compiled.binding, storedCredential(resources, selected), request),
+export const connectionFetch = (resources: Resources, identity: Identity, ref: ConnectionRef): Fetch => {
+  const key = connectionKey(identity, ref)
+  return toFetch((request) =>
+    Effect.flatMap(
+      Effect.flatMap(key, (known) => selectByKey(resources, identity, known)),
+      (selected) =>
+        sendAuthorized(resources, selected.compiled.binding, storedCredential(resources, selected), request),
     ),
   )
+}
 
 /** The credential values of a connection, for plugins that must see them. */
 export const resolveValues = (

@@ -30,9 +30,13 @@ export const makeAddressPolicy = (allowHosts: ReadonlyArray<string>): AddressPol
 
 /** The literal address in a URL's host, without brackets; `undefined` when the host is a name. */
 export const literalAddress = (url: URL): string | undefined => {
-  const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname
-  return isIP(host) === 0 ? undefined : host
+  const { hostname } = url
+  if (hostname.startsWith("[")) return hostname.slice(1, -1)
+  // The URL parser turns every form of an IPv4 address into four decimals and refuses other hosts whose last label is a number.
+  return lastLabelIsNumber.test(hostname) ? hostname : undefined
 }
+
+const lastLabelIsNumber = /(?:^|\.)\d+$/
 
 const isPublic = (address: string): boolean => {
   const bare = address.split("%", 1)[0] ?? address

@@ -66,7 +66,7 @@ export class Egress {
    */
   send(request: WireRequest, authorizer: RequestAuthorizer): Effect.Effect<WireResponse, HttpError> {
     const authorized = authorizer.authorize(request)
-    if (authorized.url.origin !== request.url.origin) {
+    if (authorized.url !== request.url && authorized.url.origin !== request.url.origin) {
       return Effect.fail(new InvalidRequestError({ reason: "placing the credential would change its origin." }))
     }
     return Effect.flatMap(this.#exchange(authorized), (response) =>
@@ -102,7 +102,7 @@ export class Egress {
         bare = next
         current = yield* exchange(isCredentialed ? authorizer.authorize(bare) : bare)
       }
-      return bare === first ? current : { ...current, headers: current.headers, isRedirected: true }
+      return bare === first ? current : current.asRedirected()
     })
   }
 

@@ -10,11 +10,6 @@ import type { WireRequest, WireResponse } from "./Wire.ts"
 /** Any function with the shape of the standard `fetch`. */
 export type FetchFunction = (input: string, init: RequestInit) => Promise<Response>
 
-/** A response that came through a supplied `fetch`, still whole; {@link passThrough} hands it on without copying. */
-interface FetchedResponse extends WireResponse {
-  readonly original: Response
-}
-
 /** Wraps a supplied `fetch`. */
 export const fetchTransport = (fetch: FetchFunction, limits: TransportLimits): Transport => ({
   send: (request, done) => {
@@ -39,7 +34,7 @@ export const fetchTransport = (fetch: FetchFunction, limits: TransportLimits): T
     try {
       fetch(request.url.href, initOf(request, controller.signal)).then((response) => {
         clearTimeout(timer)
-        finish(wireResponse(request, response, limits, controller))
+        finish(new FetchedResponse(request, response, limits, controller))
       }, failed)
     } catch (error) {
       failed(error)
@@ -52,12 +47,13 @@ export const fetchTransport = (fetch: FetchFunction, limits: TransportLimits): T
   close: () => Promise.resolve(),
 })
 
-/**
- * The original response where handing it on breaks no promise: it has no body that could pass the cap.
- */
-export const passThrough = (response: WireResponse): Response | undefined => {
-  const original = (response as Partial<FetchedResponse>).original
-  return original !== undefined && original.body === null ? original : undefined
+/** The standard `Response` of one that came as such: itself where it has no body, else with its body capped. */
+export const fetchedResponse = (response: WireResponse): Response | undefined => {
+  if (!(response instanceof FetchedResponse)) return undefined
+  const { original } = response
+  if (original.body === null) return original
+  const { status, statusText, headers } = original
+  return new Response(response.stream(), { status, statusText, headers })
 }
 
 const initOf = (request: WireRequest, signal: AbortSignal): RequestInit => {
@@ -72,31 +68,59 @@ const initOf = (request: WireRequest, signal: AbortSignal): RequestInit => {
   }
 }
 
-const wireResponse = (
-  request: WireRequest,
-  original: Response,
-  limits: TransportLimits,
-  controller: AbortController,
-): FetchedResponse => {
-  let headers: Record<string, string> | undefined
-  const stream = (): ReadableStream<Uint8Array> | null =>
-    original.body === null ? null : capped(original.body, request, limits)
-  return {
-    original,
-    status: original.status,
-    get headers() {
-      return (headers ??= Object.fromEntries([...original.headers].filter(([name]) => name !== "set-cookie")))
-    },
-    get setCookies() {
-      return original.headers.getSetCookie()
-    },
-    url: request.url.href,
-    isRedirected: false,
-    bytes: () => readAll(stream(), request, limits, controller),
-    stream,
-    discard: () => {
-      controller.abort()
-    },
+/** A response that came through a supplied `fetch`. */
+class FetchedResponse implements WireResponse {
+  readonly original: Response
+  readonly isRedirected: boolean
+  readonly #request: WireRequest
+  readonly #limits: TransportLimits
+  readonly #controller: AbortController
+  #headers: Readonly<Record<string, string>> | undefined
+
+  constructor(
+    request: WireRequest,
+    original: Response,
+    limits: TransportLimits,
+    controller: AbortController,
+    isRedirected = false,
+  ) {
+    this.original = original
+    this.isRedirected = isRedirected
+    this.#request = request
+    this.#limits = limits
+    this.#controller = controller
+  }
+
+  get status(): number {
+    return this.original.status
+  }
+
+  get url(): string {
+    return this.#request.url.href
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return (this.#headers ??= Object.fromEntries([...this.original.headers].filter(([name]) => name !== "set-cookie")))
+  }
+
+  get setCookies(): ReadonlyArray<string> {
+    return this.original.headers.getSetCookie()
+  }
+
+  asRedirected(): WireResponse {
+    return new FetchedResponse(this.#request, this.original, this.#limits, this.#controller, true)
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return readAll(this.stream(), this.#request, this.#limits, this.#controller)
+  }
+
+  stream(): ReadableStream<Uint8Array> | null {
+    return this.original.body === null ? null : capped(this.original.body, this.#request, this.#limits)
+  }
+
+  discard(): void {
+    this.#controller.abort()
   }
 }
 

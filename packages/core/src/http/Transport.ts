@@ -196,21 +196,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     }
     this.#body = body
     const hasBody = method !== "HEAD" && status !== 204 && status !== 205 && status !== 304
-    this.#report({
-      status,
-      headers: joined,
-      setCookies: asArray(headers["set-cookie"]),
-      url: url.href,
-      isRedirected: false,
-      bytes: () => body.bytes(),
-      stream: () => {
+    this.#report(
+      new ReceivedResponse(status, joined, asArray(headers["set-cookie"]), url.href, hasBody, body, () => {
         clearTimeout(this.#timer)
-        return hasBody ? body.stream() : null
-      },
-      discard: () => {
-        body.discard()
-      },
-    })
+      }),
+    )
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -253,6 +243,56 @@ class Exchange implements Dispatcher.DispatchHandler {
       default:
         return new NetworkError({ origin: this.#request.url.origin, code })
     }
+  }
+}
+
+/** A response that came through undici. */
+class ReceivedResponse implements WireResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly setCookies: ReadonlyArray<string>
+  readonly url: string
+  readonly isRedirected: boolean
+  readonly #hasBody: boolean
+  readonly #body: IncomingBody
+  readonly #liftDeadline: () => void
+
+  constructor(
+    status: number,
+    headers: Readonly<Record<string, string>>,
+    setCookies: ReadonlyArray<string>,
+    url: string,
+    hasBody: boolean,
+    body: IncomingBody,
+    liftDeadline: () => void,
+    isRedirected = false,
+  ) {
+    this.status = status
+    this.headers = headers
+    this.setCookies = setCookies
+    this.url = url
+    this.isRedirected = isRedirected
+    this.#hasBody = hasBody
+    this.#body = body
+    this.#liftDeadline = liftDeadline
+  }
+
+  asRedirected(): WireResponse {
+    const { status, headers, setCookies, url } = this
+    return new ReceivedResponse(status, headers, setCookies, url, this.#hasBody, this.#body, this.#liftDeadline, true)
+  }
+
+  bytes(): Promise<Uint8Array> {
+    return this.#body.bytes()
+  }
+
+  stream(): ReadableStream<Uint8Array> | null {
+    this.#liftDeadline()
+    return this.#hasBody ? this.#body.stream() : null
+  }
+
+  discard(): void {
+    this.#body.discard()
   }
 }
 

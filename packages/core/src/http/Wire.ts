@@ -24,24 +24,26 @@ export interface WireResponse {
   /** Where the response came from after redirects. */
   readonly url: string
   readonly isRedirected: boolean
+  /** The same response, saying that redirects led to it. */
+  asRedirected(): WireResponse
   /** The whole body, decoded from its content encoding, within the deadline and the cap. */
   bytes(): Promise<Uint8Array>
   /** The body as it arrives, for as long as it arrives; idle time is limited, total time is not. */
   stream(): ReadableStream<Uint8Array> | null
   /** Gives the connection back without reading on. */
-  readonly discard: () => void
+  discard(): void
 }
 
 /** Puts a credential on requests. Made by `applyAuth`; the only thing that holds the secret while a request is under way. */
 export interface RequestAuthorizer {
   /** The request with every placement set, replacing what the caller put in the same places. */
-  readonly authorize: (request: WireRequest) => WireRequest
+  authorize(request: WireRequest): WireRequest
   /** Whether a header, named in lower case, is one the credential is placed in. */
-  readonly places: (header: string) => boolean
+  places(header: string): boolean
   /** Whether a text holds one of the secrets, in clear or encoded as headers and URLs encode them. */
-  readonly carries: (text: string) => boolean
+  carries(text: string): boolean
   /** The text with every secret replaced by `<redacted>`. */
-  readonly redact: (text: string) => string
+  redact(text: string): string
 }
 
 /** Authorizes nothing: for connections without a credential. */

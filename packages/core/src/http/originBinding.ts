@@ -35,8 +35,8 @@ export const bindUrl = (
 
 /** The serialised origin of an http(s) URL that is nothing but an origin, or the reason why it is not one. */
 export const parseOrigin = (text: string): { readonly origin: string } | { readonly fault: string } => {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:")) {
     return { fault: "is not an http(s) origin such as https://api.example.com" }
   }
   if (url.username !== "" || url.password !== "") return { fault: "holds user information" }
@@ -58,12 +58,12 @@ const parseText = (target: string, baseUrl: string | null): URL | string => {
   // The WHATWG parser drops tabs and line breaks and reads a backslash as a slash: both only ever serve to mislead.
   if (misleading.test(target)) return "its URL holds control characters or a backslash."
   if (hasScheme.test(target) || target.startsWith("//")) {
-    return URL.canParse(target) ? new URL(target) : "its URL cannot be parsed."
+    return URL.parse(target) ?? "its URL cannot be parsed."
   }
   if (baseUrl === null) return "its URL is relative, and the integration has no base URL."
   const reference =
     target.startsWith("?") || target.startsWith("#") || target === "" ? target : joinPath(baseUrl, target)
-  return URL.canParse(reference, baseUrl) ? new URL(reference, baseUrl) : "its URL cannot be parsed."
+  return URL.parse(reference, baseUrl) ?? "its URL cannot be parsed."
 }
 
 const joinPath = (baseUrl: string, path: string): string => {

@@ -3,7 +3,7 @@
  *
  * Called by the authorized fetch. Headers that frame or route the message are the transport's own and are dropped.
  */
-import { passThrough } from "./FetchTransport.ts"
+import { fetchedResponse } from "./FetchTransport.ts"
 import { InvalidRequestError } from "./HttpError.ts"
 import type { WireBody, WireResponse } from "./Wire.ts"
 
@@ -72,17 +72,19 @@ export const encodeBody = (body: RequestBody, headers: Record<string, string>): 
 
 /** Makes the standard `Response` of a wire response. */
 export const toResponse = (wire: WireResponse): Response => {
-  const whole = passThrough(wire)
-  if (whole !== undefined) return whole
-  const headers = new Headers(wire.headers)
+  const response = fetchedResponse(wire) ?? receivedResponse(wire)
+  if (response.url === "") Object.defineProperty(response, "url", { value: wire.url, configurable: true })
+  if (wire.isRedirected) Object.defineProperty(response, "redirected", { value: true, configurable: true })
+  return response
+}
+
+const receivedResponse = (wire: WireResponse): Response => {
+  const headers = new Headers(wire.headers as Record<string, string>)
   if (wire.setCookies.length > 0) {
     headers.delete("set-cookie")
     for (const cookie of wire.setCookies) headers.append("set-cookie", cookie)
   }
-  const response = new Response(wire.stream(), { status: wire.status, headers })
-  Object.defineProperty(response, "url", { value: wire.url })
-  if (wire.isRedirected) Object.defineProperty(response, "redirected", { value: true })
-  return response
+  return new Response(wire.stream(), { status: wire.status, headers })
 }
 
 const addHeader = (record: Record<string, string>, name: string, value: unknown): void => {
