@@ -1,0 +1,70 @@
+/** What a call costs that sends nothing: `execute` with a static credential, a memory store and a tool without I/O. */
+import { createExecutor, definePlugin, memoryProvider, variable } from "@keyward/core"
+import { allocatedPerCall, type Row, sample, throughput } from "./measure.ts"
+
+const local = definePlugin({
+  id: "local",
+  catalog: "integration",
+  extension: (context) => ({
+    add: (slug: string) =>
+      context.integrations.register({
+        slug,
+        baseUrl: "https://api.example.com",
+        authTemplates: [{ slug: "apiKey", type: "apiKey", headers: { "X-API-Key": [variable("token")] } }],
+      }),
+  }),
+  resolveTools: () => [
+    {
+      name: "add",
+      inputSchema: {
+        type: "object",
+        properties: { one: { type: "number" }, other: { type: "number" } },
+        required: ["one", "other"],
+      },
+    },
+  ],
+  invokeTool: ({ args }) => Number(args["one"]) + Number(args["other"]),
+})
+
+/** Runs the suite. */
+export const execute = async (): Promise<ReadonlyArray<Row>> => {
+  await using executor = await createExecutor({ plugins: [local], providers: [memoryProvider()] })
+  await executor.local.add("sums")
+  await executor.connections.create({
+    owner: "org",
+    integration: "sums",
+    name: "main",
+    template: "apiKey",
+    value: "bench-key",
+  })
+  const call = (): Promise<unknown> => executor.execute("tools.sums.org.main.add", { one: 1, other: 2 })
+  const one = await sample(call, 100_000)
+  const alone = await throughput(call, 1, 200_000)
+  const many = await throughput(call, 64, 200_000)
+  const bytes = await allocatedPerCall(call, 2_000)
+  const suite = "execute"
+  return [
+    {
+      suite,
+      name: "p50 (p99), one at a time",
+      value: `${one.p50Us.toFixed(1)} µs (${one.p99Us.toFixed(1)} µs)`,
+      target: "p50 ≤ 10 µs",
+      isMet: one.p50Us <= 10,
+    },
+    { suite, name: "calls per second, 1 in flight", value: Math.round(alone).toLocaleString("en") },
+    {
+      suite,
+      name: "calls per second, 64 in flight",
+      value: `${Math.round(many).toLocaleString("en")} (${(many / alone).toFixed(2)} × one in flight)`,
+      target: "no slower per call",
+      isMet: many >= alone * 0.95,
+    },
+    {
+      suite,
+      name: "allocated per call",
+      value: `${(bytes / 1024).toFixed(1)} KB`,
+      target: "≤ 6 KB",
+      isMet: bytes <= 6 * 1024,
+    },
+  ]
+}
