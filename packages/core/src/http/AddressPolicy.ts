@@ -42,20 +42,22 @@ const isPublic = (address: string): boolean => {
   const bare = address.split("%", 1)[0] ?? address
   switch (isIP(bare)) {
     case 4:
-      return !special.check(bare, "ipv4")
+      return !specialV4.check(bare, "ipv4")
     case 6:
-      return !special.check(bare, "ipv6")
+      return !specialV6.check(bare, "ipv6")
     default:
       return false
   }
 }
 
-const special = new BlockList()
+// Two lists: in one, the range of v4-mapped addresses would match every IPv4 address.
+const specialV4 = new BlockList()
 for (const [network, prefix] of [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
+  ["168.63.129.16", 32], // Azure's platform endpoint: public by number, reachable from inside only
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
@@ -68,8 +70,9 @@ for (const [network, prefix] of [
   ["224.0.0.0", 4],
   ["240.0.0.0", 4],
 ] as const) {
-  special.addSubnet(network, prefix, "ipv4")
+  specialV4.addSubnet(network, prefix, "ipv4")
 }
+const specialV6 = new BlockList()
 for (const [network, prefix] of [
   ["::", 96], // unspecified, loopback and the old v4-compatible form
   ["::ffff:0:0", 96], // v4-mapped: a second spelling of addresses judged above
@@ -77,6 +80,7 @@ for (const [network, prefix] of [
   ["64:ff9b::", 96], // NAT64 hides a v4 address
   ["64:ff9b:1::", 48],
   ["100::", 64],
+  ["100:0:0:1::", 64],
   ["2001::", 23], // Teredo, ORCHID, benchmarking
   ["2001:db8::", 32],
   ["2002::", 16], // 6to4 hides a v4 address
@@ -87,12 +91,12 @@ for (const [network, prefix] of [
   ["fec0::", 10],
   ["ff00::", 8],
 ] as const) {
-  special.addSubnet(network, prefix, "ipv6")
+  specialV6.addSubnet(network, prefix, "ipv6")
 }
 
 const effectivePort = (url: URL): string => (url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port)
 
-const entryForm = /^(\[[0-9a-fA-F:.]+\]|[^:/?#@\\[\]\s]+)(?::(\d{1,5}))?$/
+const entryForm = /^(\[[0-9a-fA-F:.]+\]|[^*:/?#@\\[\]\s]+)(?::(\d{1,5}))?$/
 
 const normalizedEntry = (entry: string): string => {
   const form = entryForm.exec(isIP(entry) === 6 ? `[${entry}]` : entry)
