@@ -2,7 +2,8 @@
  * Runs every `examples/NN-story/main.ts` one after the other and fails when one of them does.
  *
  * Each runs on this Node against the sources, with an empty home directory and without the network: outgoing
- * connections to anything but this machine are refused by `offline.mjs`. An example without a main.ts fails too.
+ * connections to anything but this machine are refused by `offline.mjs`, and GITHUB_TOKEN, with which an example makes a real
+ * call, is left out. An example without a main.ts fails too.
  */
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs"
@@ -37,7 +38,12 @@ function runsWell(story: string): boolean {
     const { status, signal } = spawnSync(
       process.execPath,
       ["--conditions=@keyward/source", "--import", offline, "main.ts"],
-      { cwd: directory, stdio: "inherit", timeout: timeoutMs, env: { ...process.env, HOME: home } },
+      {
+        cwd: directory,
+        stdio: "inherit",
+        timeout: timeoutMs,
+        env: { ...process.env, HOME: home, GITHUB_TOKEN: undefined },
+      },
     )
     if (signal !== null) console.error(`examples/${story} was ended by ${signal} (limit: ${timeoutMs / 1000} s)`)
     return status === 0
