@@ -1,0 +1,15 @@
+/**
+ * `@keyward/plugin-openapi`: integrations from OpenAPI documents.
+ *
+ * @module @keyward/plugin-openapi
+ */
+export {
+  type AddSpecInput,
+  type OpenApiExtension,
+  openApiPlugin,
+  type OpenApiPluginOptions,
+  type PreviewedTool,
+  type SpecPreview,
+} from "./OpenApi.ts"
+export type { DocumentInput } from "./document.ts"
+export { OpenApiDocumentError } from "./OpenApiDocumentError.ts"
