@@ -9,4 +9,6 @@ export default defineConfig({
   splitting: true,
   dts: true,
   clean: true,
+  // Stripping "node:" would break node:sqlite, which has no other name.
+  removeNodeProtocol: false,
 })
