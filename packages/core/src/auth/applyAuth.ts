@@ -166,25 +166,36 @@ const spellingsOf = (
   values: CredentialValues,
   filled: ReadonlyArray<Filled>,
 ): ReadonlyArray<string> => {
-  const spellings = new Set<string>()
-  const add = (text: string): void => {
-    if (text.length >= shortestSecret) spellings.add(text)
-  }
+  const all: Array<string> = []
   for (const [name, value] of values) {
-    const text = Redacted.value(value)
     if (template.family === "basic" && name === "username" && hasPassword(values)) continue
-    add(text)
-    add(encodeURIComponent(text.toWellFormed()))
-    add(new URLSearchParams({ v: text }).toString().slice(2))
-    add(JSON.stringify(text).slice(1, -1))
-    if (text.length >= shortestSecret) {
-      add(Buffer.from(text, "utf8").toString("base64").replace(/=+$/, ""))
-      add(Buffer.from(text, "utf8").toString("base64url"))
-    }
+    all.push(...spellingsOfValue(value))
   }
-  for (const { value } of filled) if (value.startsWith("Basic ")) add(value.slice("Basic ".length))
-  return [...spellings].sort((one, other) => other.length - one.length)
+  for (const { value } of filled) if (value.startsWith("Basic ")) all.push(value.slice("Basic ".length))
+  return all.length > 1 ? all.sort((one, other) => other.length - one.length) : all
 }
+
+const spellingsOfValue = (value: Redacted.Redacted): ReadonlyArray<string> => {
+  const known = spelled.get(value)
+  if (known !== undefined) return known
+  const text = Redacted.value(value)
+  const spellings = text.length < shortestSecret ? [] : [...new Set(spell(text))]
+  spelled.set(value, spellings)
+  return spellings
+}
+
+/** Kept no longer than the secret itself: a provider that holds its values in memory has them spelled once. */
+const spelled = new WeakMap<Redacted.Redacted, ReadonlyArray<string>>()
+
+const spell = (text: string): ReadonlyArray<string> => {
+  const bytes = Buffer.from(text, "utf8")
+  const encoded = [bytes.toString("base64").replace(/=+$/, ""), bytes.toString("base64url")]
+  if (looksTheSameEverywhere.test(text)) return [text, ...encoded]
+  const form = new URLSearchParams({ v: text }).toString().slice(2)
+  return [text, encodeURIComponent(text.toWellFormed()), form, JSON.stringify(text).slice(1, -1), ...encoded]
+}
+
+const looksTheSameEverywhere = /^[\w.-]*$/
 
 /** A user name is not secret unless it stands alone, as an API key does that is sent as one. */
 const hasPassword = (values: CredentialValues): boolean => {
