@@ -47,7 +47,8 @@ export const parseOrigin = (text: string): { readonly origin: string } | { reado
 }
 
 const parse = (target: string | URL, baseUrl: string | null): URL | string => {
-  const url = typeof target === "string" ? parseText(target, baseUrl) : target
+  // Always a URL of our own: the caller could change one of its own after it was judged, or have made it say different things.
+  const url = parseText(String(target), baseUrl)
   if (typeof url === "string") return url
   if (url.protocol !== "https:" && url.protocol !== "http:") return "its URL is not http or https."
   if (url.username !== "" || url.password !== "") return "its URL holds user information; use a connection for that."
