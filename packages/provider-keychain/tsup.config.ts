@@ -1,12 +1,12 @@
-/** Bundles the public entry. Declarations come from TypeScript 6. */
+/** Bundles the public entry and the thread it starts, which lies beside it. Declarations come from TypeScript 6. */
 import { defineConfig } from "tsup"
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: ["src/index.ts", "src/keychainWorker.ts"],
   format: "esm",
   target: "node22",
   platform: "node",
   splitting: true,
-  dts: true,
+  dts: { entry: "src/index.ts" },
   clean: true,
 })
