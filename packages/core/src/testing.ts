@@ -20,3 +20,5 @@ export {
 } from "./testing/fakeUpstream.ts"
 export { providerContract } from "./testing/providerContract.ts"
 export type { MakeProvider, ProviderCall, ProviderCapabilities, ProviderUnderTest } from "./testing/providerProbe.ts"
+export { storeContract } from "./testing/storeContract.ts"
+export type { MakeStore, StoreCapabilities, StoreUnderTest } from "./testing/storeProbe.ts"

@@ -1,0 +1,32 @@
+/**
+ * The contract suite of stores: what `ConnectionStore`, `IntegrationStore` and `CatalogStore` say, as cases that any test
+ * runner can run. The property over random identities needs `fast-check`, an optional peer dependency.
+ */
+import type { ContractCase } from "./ContractCase.ts"
+import { addIsolationCases, addLifetimeCases } from "./storePartitionCases.ts"
+import { type MakeStore, type StoreCapabilities, storeSuite } from "./storeProbe.ts"
+import { addCatalogCases, addConnectionCases, addIntegrationCases } from "./storeRecordCases.ts"
+
+/**
+ * The cases a store must pass; `make` is called at least once per case and gives an empty store each time.
+ *
+ * A case rejects with an `AssertionError` when its sentence does not hold.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from "@keyward/core"
+ * import { storeContract } from "@keyward/core/testing"
+ * import { describe, it } from "node:test"
+ *
+ * describe("memoryStore", () => {
+ *   for (const { name, run } of storeContract(() => memoryStore())) it(name, run)
+ * })
+ * ```
+ */
+export const storeContract = (make: MakeStore, capabilities: StoreCapabilities = {}): ReadonlyArray<ContractCase> => {
+  const suite = storeSuite(make, capabilities)
+  for (const add of [addConnectionCases, addIntegrationCases, addCatalogCases, addIsolationCases, addLifetimeCases]) {
+    add(suite)
+  }
+  return suite.cases
+}
