@@ -76,6 +76,19 @@ export const connectionKey = (
 export const connectionItemId = (key: ConnectionKey, variable: string): string =>
   `${partitionPrefix(key, key.owner)}connection:${key.owner}:${escapePart(key.integration)}:${escapePart(key.name)}:${escapePart(variable)}`
 
+/**
+ * Whose an item of a provider is: `own` when Keyward keeps it for this owner of this caller, `foreign` when it keeps it for
+ * somebody else, `external` when its id is not one of Keyward's.
+ */
+export const itemPartition = (identity: Identity, owner: Owner, id: string): "own" | "foreign" | "external" => {
+  if (!mintedForm.test(id)) return "external"
+  const prefix = partitionPrefix(identity, owner)
+  return id.startsWith(`${prefix}connection:`) || id.startsWith(`${prefix}oauth:`) ? "own" : "foreign"
+}
+
+/** The ids that Keyward mints, of any caller; upper case too, for backends that ignore case. */
+const mintedForm = /^[\w%-]+\/(?:[\w%-]*\/)?(?:connection|oauth):/i
+
 const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConnectionInputError> =>
   Effect.fail(new InvalidConnectionInputError({ field, fault }))
 

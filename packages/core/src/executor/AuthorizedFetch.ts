@@ -24,6 +24,7 @@ import { noAuthorizer, type RequestAuthorizer, type WireRequest, type WireRespon
 import type { Fetch, Send, SentResponse } from "../integration/Plugin.ts"
 import { type SelectedConnection, usableTemplate } from "./ConnectionSelector.ts"
 import { resolveAnew, resolveCredential } from "./CredentialResolver.ts"
+import { redactDeep } from "./redactDeep.ts"
 import type { Resources } from "./Resources.ts"
 import { runPromise } from "./runPromise.ts"
 
@@ -151,7 +152,7 @@ const respond = (
   outer: AbortSignal | undefined,
 ): Promise<Response> =>
   runPromise(
-    Effect.map(send(request), ({ response }) => {
+    Effect.map(send(request), ({ response, authorizer }) => {
       const { signal } = request
       // An abort after the headers must still stop the body, as it does with the platform's fetch.
       const stop = (): void => {
@@ -159,11 +160,15 @@ const respond = (
       }
       signal?.addEventListener("abort", stop, { once: true })
       outer?.addEventListener("abort", stop, { once: true })
-      return toResponse(response)
+      return toResponse(response, shownUrl(response, authorizer))
     }),
     request.signal,
     outer,
   )
+
+/** A credential in the query is the wire's affair, and a `Response` tells its URL to whoever holds it. */
+const shownUrl = ({ url, isRedirected }: WireResponse, authorizer: RequestAuthorizer): string =>
+  isRedirected || url.includes("?") ? authorizer.redact(url) : url
 
 const sentResponse = ({ response, authorizer }: AuthorizedResponse): SentResponse => {
   const { headers } = response
@@ -174,9 +179,14 @@ const sentResponse = ({ response, authorizer }: AuthorizedResponse): SentRespons
   return {
     status: response.status,
     headers: redactedHeaders(headers, authorizer),
-    url: authorizer.redact(response.url),
+    url: shownUrl(response, authorizer),
     text,
-    json: async () => JSON.parse(await text()) as unknown,
+    json: async () => {
+      const document = await text()
+      const value = JSON.parse(document) as unknown
+      // Escapes can hide a secret from a look at the text.
+      return document.includes("\\") ? redactDeep(value, authorizer) : value
+    },
     bytes: async () => {
       const bytes = await response.bytes()
       const latin1 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
@@ -212,8 +222,19 @@ const retryAnew = (
     if (values === undefined || isSameCredential(values, rejected)) return first
     first.response.discard()
     const authorizer = yield* authorizerOf(source, template, values)
-    return { response: yield* resources.egress.send(wire, authorizer), authorizer }
+    return {
+      response: yield* resources.egress.send(wire, authorizer),
+      authorizer: hiding(first.authorizer, authorizer),
+    }
   })
+
+/** An authorizer that also looks for the secrets of the one before it: what was turned down is still a secret. */
+const hiding = (before: RequestAuthorizer, authorizer: RequestAuthorizer): RequestAuthorizer => ({
+  authorize: (request) => authorizer.authorize(request),
+  places: (header) => authorizer.places(header),
+  carries: (text) => authorizer.carries(text) || before.carries(text),
+  redact: (text) => before.redact(authorizer.redact(text)),
+})
 
 const authorizerOf = (
   source: CredentialSource,

@@ -5,8 +5,9 @@
  */
 import * as Effect from "effect/Effect"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
-import type { RequestAuthorizer } from "../http/Wire.ts"
+import { noAuthorizer, type RequestAuthorizer, type WireResponse } from "../http/Wire.ts"
 import type { AuthorizedResponse } from "./AuthorizedFetch.ts"
+import { redactDeep } from "./redactDeep.ts"
 
 /** See the file's header. */
 export class CallRecord {
@@ -26,9 +27,10 @@ export class CallRecord {
     return Effect.tapError(
       Effect.tap(sent, ({ response, authorizer }) =>
         Effect.sync(() => {
-          this.#authorizer = authorizer
+          // A request without a credential must not make the others' forgotten.
+          if (authorizer !== noAuthorizer) this.#authorizer = authorizer
           this.hasRawResponse ||= isRaw
-          this.failure = rejection(this.#connection, response.status, response.headers["www-authenticate"])
+          this.failure = rejection(this.#connection, response)
         }),
       ),
       (error) =>
@@ -43,17 +45,20 @@ export class CallRecord {
     return this.#authorizer === undefined ? text : this.#authorizer.redact(text)
   }
 
-  /** A JSON-like value without the secrets that this call used; the value itself where there is nothing to take out. */
+  /** A value without the secrets that this call used; the value itself where there is nothing to take out. */
   redactDeep(value: unknown): unknown {
-    return this.#authorizer === undefined ? value : redactDeep(value, this.#authorizer, 0)
+    return this.#authorizer === undefined ? value : redactDeep(value, this.#authorizer)
   }
 }
 
+/** The status by which the service turned a credential down, if that is what happened. */
+export const rejectionStatus = ({ reason }: ConnectionCredentialError): number | undefined =>
+  reason === "http_401" ? 401 : reason === "http_403" ? 403 : undefined
+
 /** What a 401, or a 403 that asks for more scope (RFC 6750, section 3.1), says about the connection. */
-const rejection = (
+export const rejection = (
   connection: string,
-  status: number,
-  challenge: string | undefined,
+  { status, headers }: Pick<WireResponse, "status" | "headers">,
 ): ConnectionCredentialError | undefined => {
   if (status === 401) {
     return new ConnectionCredentialError({
@@ -66,7 +71,7 @@ const rejection = (
       authRequired: true,
     })
   }
-  if (status === 403 && challenge !== undefined && /\berror\s*=\s*"?insufficient_scope\b/i.test(challenge)) {
+  if (status === 403 && /\berror\s*=\s*"?insufficient_scope\b/i.test(headers["www-authenticate"] ?? "")) {
     return new ConnectionCredentialError({
       code: "insufficient_scope",
       connection,
@@ -77,23 +82,4 @@ const rejection = (
     })
   }
   return undefined
-}
-
-const deepest = 64
-
-const redactDeep = (value: unknown, authorizer: RequestAuthorizer, depth: number): unknown => {
-  if (typeof value === "string") return authorizer.redact(value)
-  if (typeof value !== "object" || value === null || depth > deepest) return value
-  if (Array.isArray(value)) return mapped(value, (item) => redactDeep(item, authorizer, depth + 1))
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return value
-  const entries = Object.entries(value)
-  const clean = entries.map(([key, item]) => [authorizer.redact(key), redactDeep(item, authorizer, depth + 1)] as const)
-  const isChanged = clean.some(([key, item], index) => key !== entries[index]?.[0] || item !== entries[index][1])
-  return isChanged ? Object.fromEntries(clean) : value
-}
-
-const mapped = (list: ReadonlyArray<unknown>, change: (item: unknown) => unknown): ReadonlyArray<unknown> => {
-  const changed = list.map(change)
-  return changed.some((item, index) => item !== list[index]) ? changed : list
 }

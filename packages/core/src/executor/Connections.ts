@@ -9,9 +9,9 @@ import type * as Redacted from "effect/Redacted"
 import type { CredentialValues } from "../auth/applyAuth.ts"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
 import { type Connection, type ConnectionRow, joinOrigins, toConnection } from "../connection/Connection.ts"
-import type { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import {
   ConnectionConflictError,
+  ConnectionCredentialError,
   type ConnectionNotFoundError,
   InvalidConnectionInputError,
 } from "../connection/ConnectionError.ts"
@@ -21,10 +21,10 @@ import {
   type ConnectionKey,
   connectionKey,
   type ConnectionRef,
+  itemPartition,
 } from "../connection/ConnectionRef.ts"
 import { type CreateConnectionInput, type CredentialOrigin, credentialOrigin } from "../connection/CreateConnection.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../credential/CredentialError.ts"
-import type { CredentialProvider } from "../credential/CredentialProvider.ts"
 import { quote } from "../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity, Owner } from "../identity/Identity.ts"
@@ -32,8 +32,16 @@ import { compiledIntegration, type IntegrationRecord } from "../integration/Inte
 import { IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
 import type { Tool, ToolDef } from "../tool/Tool.ts"
+import type { CatalogKey } from "../tool/ToolCatalog.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
-import { type CredentialSource, sendAuthorized, storedCredential, toFetch } from "./AuthorizedFetch.ts"
+import {
+  type AuthorizedResponse,
+  type CredentialSource,
+  sendAuthorized,
+  storedCredential,
+  toFetch,
+} from "./AuthorizedFetch.ts"
+import { rejection } from "./CallRecord.ts"
 import { catalogKey, type CatalogError, ensureSharedCatalog, resolveTools } from "./Catalogs.ts"
 import {
   pluginOf,
@@ -82,6 +90,9 @@ export const createConnection = (
     resources.exclusively(lockOf(key), createUnderLock(resources, identity, key, input)),
   )
 
+/** How often a create that others overtake is begun anew before it gives up. */
+const mostAttempts = 8
+
 const createUnderLock = Effect.fnUntraced(function* (
   resources: Resources,
   identity: Identity,
@@ -97,9 +108,10 @@ const createUnderLock = Effect.fnUntraced(function* (
   const label = yield* checkedText("identityLabel", input.identityLabel)
   const description = yield* checkedText("description", input.description)
   const origin = yield* credentialOrigin(input, template)
+  if (origin.kind === "external") yield* checkReferences(identity, key, origin.ids)
   const previous = yield* store.connections.get(key)
   const home = yield* homeOf(resources, key, origin)
-  const row: ConnectionRow = {
+  const first: ConnectionRow = {
     ...key,
     template: template.slug,
     provider: home.provider,
@@ -116,30 +128,66 @@ const createUnderLock = Effect.fnUntraced(function* (
     statusReason: null,
     version: (previous?.version ?? 0) + 1,
   }
-  const selected: SelectedConnection = { identity, row, integration, compiled }
+  const selected: SelectedConnection = { identity, row: first, integration, compiled }
   // The plugin may need the credential to list tools; it gets the new one without anything being stored yet.
   const own =
     plugin.catalog === "integration"
       ? undefined
       : yield* resolveTools(resources, plugin, integration, {
           selected,
-          source: pendingCredential(resources, row, template, origin),
+          source: pendingCredential(resources, first, template, origin),
         })
   if (plugin.catalog === "integration") yield* ensureSharedCatalog(resources, plugin, integration)
-  yield* Effect.uninterruptible(
-    Effect.gen(function* () {
-      const restore = origin.kind === "pasted" ? yield* writeItems(resources, row, origin.values) : Effect.void
-      const commit = Effect.gen(function* () {
-        if (own !== undefined) yield* store.catalogs.put(catalogKey(plugin, integration, row), own)
-        if (!(yield* store.connections.put(row, previous?.version ?? 0))) return yield* conflict(row)
-      })
-      yield* Effect.tapError(commit, () => restore)
-      if (previous !== undefined) yield* deleteItems(resources, previous, row)
-    }),
-  )
-  announce(resources, identity, row, { type: previous === undefined ? "connection.created" : "connection.replaced" })
+  const catalog = own === undefined ? undefined : { key: catalogKey(plugin, integration, key), tools: own }
+  const row = yield* Effect.uninterruptible(commitRow(resources, first, previous, origin, catalog))
+  announce(resources, identity, row, { type: row.version === 1 ? "connection.created" : "connection.replaced" })
   return toConnection(row, compiled.origins)
 })
+
+/**
+ * Writes the secrets, then the catalog, then the row, and undoes what it wrote when one of them fails.
+ *
+ * The row is compare-and-set. When somebody else got there first, their secrets may have been overwritten and ours theirs: so
+ * nothing is undone then and everything written once more, as the replacement that this call has become.
+ */
+const commitRow = (
+  resources: Resources,
+  first: ConnectionRow,
+  replaced: ConnectionRow | undefined,
+  origin: CredentialOrigin,
+  catalog: { readonly key: CatalogKey; readonly tools: ReadonlyArray<ToolDef> } | undefined,
+): Effect.Effect<ConnectionRow, CreateConnectionError> =>
+  Effect.gen(function* () {
+    const { store } = resources
+    let previous = replaced
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      if (attempt > 0) previous = yield* store.connections.get(first)
+      const row = { ...first, version: (previous?.version ?? 0) + 1 }
+      const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
+      const restoreItems =
+        origin.kind === "pasted" ? yield* writeItems(resources, row, previous, origin.values) : Effect.void
+      const isWritten = yield* Effect.onError(
+        Effect.gen(function* () {
+          if (catalog !== undefined) yield* store.catalogs.put(catalog.key, catalog.tools)
+          return yield* store.connections.put(row, previous?.version ?? 0)
+        }),
+        () => Effect.andThen(restoreCatalog, restoreItems),
+      )
+      if (!isWritten) continue
+      if (previous !== undefined) yield* deleteItems(resources, previous, row)
+      return row
+    }
+    return yield* conflict(first)
+  })
+
+/** How to put a connection's catalog back to what it is now. */
+const catalogRestorer = (
+  { store }: Resources,
+  key: CatalogKey,
+): Effect.Effect<Effect.Effect<void>, StoreUnavailableError> =>
+  Effect.map(store.catalogs.get(key), (tools) =>
+    Effect.ignore(tools === undefined ? store.catalogs.remove(key) : store.catalogs.put(key, tools)),
+  )
 
 /** Lists what the caller can see, ordered by integration, owner and name. */
 export const listConnections = (
@@ -280,9 +328,34 @@ export const connectionFetch = (resources: Resources, identity: Identity, ref: C
   return toFetch((request) =>
     Effect.flatMap(
       Effect.flatMap(key, (known) => selectByKey(resources, identity, known)),
-      (selected) =>
-        sendAuthorized(resources, selected.compiled.binding, storedCredential(resources, selected), request),
+      (selected) => {
+        const sent = sendAuthorized(
+          resources,
+          selected.compiled.binding,
+          storedCredential(resources, selected),
+          request,
+        )
+        return resources.hasListener ? watched(resources, selected, sent) : sent
+      },
     ),
+  )
+}
+
+/** Tells the host when a credential could not be resolved or was turned down. */
+const watched = <E>(
+  resources: Resources,
+  { identity, row }: SelectedConnection,
+  sent: Effect.Effect<AuthorizedResponse, E>,
+): Effect.Effect<AuthorizedResponse, E> => {
+  const failed = (error: unknown): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (!(error instanceof ConnectionCredentialError)) return
+      const { code, reason } = error
+      announce(resources, identity, row, { type: "credential.failed", code, reason })
+    })
+  return Effect.tapError(
+    Effect.tap(sent, ({ response }) => failed(rejection(connectionAddress(row), response))),
+    failed,
   )
 }
 
@@ -404,29 +477,38 @@ const pendingCredential = (
 /**
  * Writes pasted values and answers how to undo that. A write that fails has been undone already.
  *
- * Undoing puts back what was there before, so that a failed replacement does not cost the old credential.
+ * Undoing puts back what was there before, so that a failed replacement does not cost the old credential: the one time when
+ * a provider is read at create. An old value that is damaged for good does not keep a new one out.
  */
 const writeItems = (
   resources: Resources,
   row: ConnectionRow,
+  previous: ConnectionRow | undefined,
   values: ReadonlyMap<string, Redacted.Redacted>,
 ): Effect.Effect<Effect.Effect<void>, ProviderError | CredentialProviderNotRegisteredError> =>
   Effect.gen(function* () {
     const { providers } = resources
     const provider = yield* providers.defaultWritable()
+    const replaced = new Set(previous?.provider === provider.key ? previous.items.map(([, id]) => id) : [])
     const undo: Array<Effect.Effect<void>> = []
     const undoAll = Effect.suspend(() => Effect.forEach([...undo].reverse(), (one) => one, { discard: true }))
     const writeAll = Effect.gen(function* () {
       for (const [variable, id] of row.items) {
         const value = values.get(variable)
         if (value === undefined) continue
-        const before = yield* providers.limited(provider, provider.get(id))
+        const before = replaced.has(id)
+          ? yield* Effect.catchTag(
+              providers.call(provider, () => provider.get(id)),
+              "ProviderDeniedError",
+              () => Effect.undefined,
+            )
+          : undefined
         undo.push(
           Effect.ignore(
-            providers.limited(provider, before === undefined ? provider.delete(id) : provider.set(id, before)),
+            providers.call(provider, () => (before === undefined ? provider.delete(id) : provider.set(id, before))),
           ),
         )
-        yield* providers.limited(provider, provider.set(id, value))
+        yield* providers.call(provider, () => provider.set(id, value))
       }
     })
     yield* Effect.tapError(writeAll, () => undoAll)
@@ -445,11 +527,26 @@ const deleteItems = (
   const kept = new Set(successor?.provider === row.provider ? successor.items.map(([, id]) => id) : [])
   const deleted = Effect.forEach(
     row.items.filter(([, id]) => !kept.has(id)),
-    ([, id]) => resources.providers.limited(provider as CredentialProvider, provider.delete(id)),
+    ([, id]) => resources.providers.call(provider, () => provider.delete(id)),
     { discard: true },
   )
   // A replacement has happened already: what is left over of the old credential must not undo it.
   return successor === undefined ? deleted : Effect.ignore(deleted)
+}
+
+/** An external reference must not be a way to what Keyward keeps for another tenant, another user, or a wider owner. */
+const checkReferences = (
+  identity: Identity,
+  { owner }: ConnectionKey,
+  ids: ReadonlyMap<string, string>,
+): Effect.Effect<void, InvalidConnectionInputError> => {
+  const foreign = [...ids.values()].find((id) => itemPartition(identity, owner, id) === "foreign")
+  return foreign === undefined
+    ? Effect.void
+    : invalid(
+        "from",
+        `the id ${quote(foreign, 200)} is one that Keyward keeps for another owner's connection. Refer to an item of your own, or pass the value.`,
+      )
 }
 
 const undeclaredTemplate = (
@@ -472,6 +569,7 @@ const checkedText = (
     : invalid(field, "must be text of at most 4096 characters, or null.")
 
 type RowEvent =
+  | { readonly type: "credential.failed"; readonly code: string; readonly reason: string }
   | { readonly type: Exclude<Extract<EventBody["type"], `connection.${string}`>, "connection.disabled"> }
   | { readonly type: "connection.disabled"; readonly reason: string }
 

@@ -37,6 +37,7 @@ import {
 import type { SelectError } from "./ConnectionSelector.ts"
 import { makeExtension } from "./Extensions.ts"
 import { getIntegration, listIntegrations, type ListIntegrationsInput, removeIntegration } from "./Integrations.ts"
+import { providerItems } from "./Providers.ts"
 import type { Resources } from "./Resources.ts"
 import { type ExecuteError, type ExecuteOptions, executeTool } from "./ToolInvoker.ts"
 import { listTools, type ListToolsInput, toolSchema } from "./Tools.ts"
@@ -124,7 +125,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
     },
     providers: {
       list: () => resources.providers.keys,
-      items: (key) => resources.providers.items(key),
+      items: (key) => providerItems(resources, identity, key),
     },
     execute: (address, args, options) => executeTool(resources, identity, address, args, options),
     withIdentity: (input) =>

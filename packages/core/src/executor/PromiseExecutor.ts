@@ -161,7 +161,7 @@ export class Providers {
     return this.#effect.list()
   }
 
-  /** What a person may pick from one of them. Rejects with `CredentialProviderNotRegisteredError`, or as the provider fails. */
+  /** What a person may pick from one of them, without what is kept for other callers. Rejects with `CredentialProviderNotRegisteredError`, or as the provider fails. */
   items(key: string): Promise<ReadonlyArray<ProviderItem>> {
     return runPromise(this.#effect.items(key))
   }

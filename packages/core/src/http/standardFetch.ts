@@ -70,10 +70,10 @@ export const encodeBody = (body: RequestBody, headers: Record<string, string>): 
   return encoder.arrayBuffer().then((buffer) => new Uint8Array(buffer))
 }
 
-/** Makes the standard `Response` of a wire response. */
-export const toResponse = (wire: WireResponse): Response => {
+/** Makes the standard `Response` of a wire response; `url` is what it tells as its URL, free of secrets. */
+export const toResponse = (wire: WireResponse, url: string): Response => {
   const response = fetchedResponse(wire) ?? receivedResponse(wire)
-  if (response.url === "") Object.defineProperty(response, "url", { value: wire.url, configurable: true })
+  if (response.url !== url) Object.defineProperty(response, "url", { value: url, configurable: true })
   if (wire.isRedirected) Object.defineProperty(response, "redirected", { value: true, configurable: true })
   return response
 }
