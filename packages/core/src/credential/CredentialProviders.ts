@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as Redacted from "effect/Redacted"
 import {
   CredentialProviderNotRegisteredError,
+  isProviderError,
   ProviderDeniedError,
   type ProviderError,
   ProviderTimeoutError,
@@ -59,7 +60,7 @@ export class CredentialProviders {
     id: string,
   ): Effect.Effect<Redacted.Redacted | undefined, ProviderError | CredentialProviderNotRegisteredError> {
     const provider = this.#byKey.get(key)
-    return provider === undefined ? Effect.fail(this.#missing(key)) : this.limited(provider, provider.get(id))
+    return provider === undefined ? Effect.fail(this.#missing(key)) : this.call(provider, () => provider.get(id))
   }
 
   /** Lists what a person may pick from a provider; a provider that cannot list answers with `ProviderDeniedError`. */
@@ -73,16 +74,31 @@ export class CredentialProviders {
               nextStep: "This provider cannot list its items; enter the id by hand.",
             }),
           )
-        : this.limited(provider, provider.list()),
+        : this.call(provider, () => provider.list?.() ?? Effect.succeed([])),
     )
   }
 
-  /** Puts the provider's limit on one of its calls; a call that is already finished costs nothing. */
+  /** Calls a provider under its limit. What it throws instead of failing is dropped: it may quote the secret. */
+  call<A>(provider: CredentialProvider, start: () => Effect.Effect<A, ProviderError>): Effect.Effect<A, ProviderError> {
+    try {
+      const call: unknown = start()
+      return Effect.isEffect(call)
+        ? this.limited(provider, call as Effect.Effect<A, ProviderError>)
+        : Effect.fail(notAnEffect(provider.key))
+    } catch {
+      return Effect.fail(defect(provider.key))
+    }
+  }
+
+  /** Puts the provider's limit on one of its calls; a call that has succeeded already costs nothing. */
   limited<A>(provider: CredentialProvider, call: Effect.Effect<A, ProviderError>): Effect.Effect<A, ProviderError> {
-    if (Exit.isExit(call)) return call
+    if (Exit.isExit(call) && Exit.isSuccess(call)) return call
     const timeoutMs = provider.timeoutMs ?? this.#timeoutMs
     return Effect.timeoutOrElse(
-      Effect.catchDefect(call, () => Effect.fail(defect(provider.key))),
+      Effect.catch(
+        Effect.catchDefect(call, () => Effect.fail(defect(provider.key))),
+        (error: unknown) => Effect.fail(isProviderError(error) ? error : defect(provider.key)),
+      ),
       {
         duration: timeoutMs,
         orElse: () => Effect.fail(new ProviderTimeoutError({ provider: provider.key, timeoutMs })),
@@ -114,4 +130,12 @@ const defect = (provider: string): ProviderUnavailableError =>
     provider,
     reason: "failed",
     nextStep: "The provider broke in a way it does not describe; see its own log, then try again.",
+  })
+
+const notAnEffect = (provider: string): ProviderDeniedError =>
+  new ProviderDeniedError({
+    provider,
+    reason: "invalid_provider",
+    nextStep:
+      "Its methods do not return Effects; wrap a provider that is written with Promises in credentialProvider({...}).",
   })

@@ -58,7 +58,11 @@ export const resolveAnew = (
       providerFailure(row, error),
     )
     if (provider.invalidate === undefined || template.variables.length === 0) return undefined
-    yield* Effect.forEach(row.items, ([, id]) => provider.invalidate?.(id) ?? Effect.void, { discard: true })
+    yield* Effect.forEach(
+      row.items,
+      ([, id]) => Effect.ignore(resources.providers.call(provider, () => provider.invalidate?.(id) ?? Effect.void)),
+      { discard: true },
+    )
     return yield* resolveCredential(resources, row, template)
   })
 
