@@ -6,7 +6,9 @@
  */
 import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js"
 import * as Effect from "effect/Effect"
+import { quote } from "../error/KeywardError.ts"
 import type { JsonSchema, ToolDef } from "../tool/Tool.ts"
+import { InvalidToolError } from "../tool/ToolError.ts"
 
 /** One thing that is wrong with the arguments. */
 export interface ArgumentIssue {
@@ -18,17 +20,34 @@ export interface ArgumentIssue {
 /** Answers what is wrong with arguments; an empty list accepts them. */
 export type ArgumentValidator = (args: unknown) => ReadonlyArray<ArgumentIssue>
 
-/** The validator of a tool whose input schema is known; compiled on first use and kept as long as the tool. */
-export const validatorOf = (tool: ToolDef, inputSchema: JsonSchema): Effect.Effect<ArgumentValidator> => {
+/**
+ * The validator of a tool whose input schema is known; compiled on first use and kept as long as the tool.
+ *
+ * Fails with `InvalidToolError` for a schema that does not compile, such as one with a reference that leads nowhere.
+ */
+export const validatorOf = (
+  integration: string,
+  tool: ToolDef,
+  inputSchema: JsonSchema,
+): Effect.Effect<ArgumentValidator, InvalidToolError> => {
   const known = validators.get(tool)
   return known === undefined
-    ? Effect.map(
+    ? Effect.flatMap(
         Effect.promise(() => import("ajv/dist/2020.js")),
-        ({ Ajv2020 }) => {
-          const validator = compile(Ajv2020, inputSchema)
-          validators.set(tool, validator)
-          return validator
-        },
+        ({ Ajv2020 }) =>
+          Effect.try({
+            try: () => {
+              const validator = compile(Ajv2020, inputSchema)
+              validators.set(tool, validator)
+              return validator
+            },
+            catch: (error) =>
+              new InvalidToolError({
+                integration,
+                tool: tool.name,
+                fault: `its input schema does not compile: ${quote(error instanceof Error ? error.message : "unknown", 300)}`,
+              }),
+          }),
       )
     : Effect.succeed(known)
 }

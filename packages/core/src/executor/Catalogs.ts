@@ -105,11 +105,13 @@ export const resolveTools = (
       ...fetches,
     }),
   ).pipe(
-    Effect.timeoutOrElse({
-      duration: resources.toolTimeoutMs,
-      orElse: () => Effect.fail(new Error(`it took longer than ${resources.toolTimeoutMs} ms.`)),
-    }),
     Effect.onInterrupt(() => Effect.sync(() => abort.abort())),
+    limited(resources),
+    Effect.flatMap((tools: unknown) =>
+      Array.isArray(tools)
+        ? Effect.succeed(tools as ReadonlyArray<ToolDef>)
+        : Effect.fail(new Error("it did not return a list.")),
+    ),
     Effect.mapError((error) => {
       if (error instanceof ConnectionCredentialError) return error
       const reason = record.redact(record.failure?.message ?? reasonOf(error))
@@ -159,6 +161,7 @@ export const authorizedSend = (
 
 /** The schemas of a tool: its own, or those that its plugin describes. Described once per tool. */
 export const describeTool = (
+  resources: Resources,
   plugin: Plugin,
   integration: IntegrationRecord,
   tool: ToolDef,
@@ -169,6 +172,7 @@ export const describeTool = (
   const known = descriptions.get(tool)
   if (known !== undefined) return Effect.succeed(known)
   return callHandler(() => plugin.describeTool?.({ integration, tool }) as HandlerResult<ToolDescription>).pipe(
+    limited(resources),
     Effect.tap((description) => Effect.sync(() => descriptions.set(tool, description))),
     Effect.mapError(
       (error) => new ToolResolutionError({ integration: integration.slug, plugin: plugin.id, reason: reasonOf(error) }),
@@ -213,8 +217,17 @@ const ensureCatalog = (
   )
 }
 
+const limited =
+  ({ toolTimeoutMs }: Resources) =>
+  <A>(handled: Effect.Effect<A, unknown>): Effect.Effect<A, unknown> =>
+    Effect.timeoutOrElse(handled, {
+      duration: toolTimeoutMs,
+      orElse: () => Effect.fail(new Error(`it took longer than ${toolTimeoutMs} ms.`)),
+    })
+
+/** A handler that dies or interrupts itself has failed; when the call is interrupted, nobody gets here. */
 const failWithSquashed = (cause: Cause.Cause<unknown>): Effect.Effect<never, unknown> =>
-  Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause as Cause.Cause<never>) : Effect.fail(Cause.squash(cause))
+  Effect.fail(Cause.hasInterruptsOnly(cause) ? new Error("it interrupted itself.") : Cause.squash(cause))
 
 /** Keyward's own errors say what is wrong; a plugin's text is quoted and cut. */
 const reasonOf = (error: unknown): string =>

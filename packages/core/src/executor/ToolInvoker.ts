@@ -27,7 +27,7 @@ import { type InvalidToolError, ToolNotFoundError } from "../tool/ToolError.ts"
 import { type ToolFailure, type ToolResult, toToolResult } from "../tool/ToolResult.ts"
 import { type ArgumentIssue, knownValidator, validatorOf } from "./ArgumentValidator.ts"
 import { type CredentialSource, readOnce, storedCredential } from "./AuthorizedFetch.ts"
-import { CallRecord } from "./CallRecord.ts"
+import { CallRecord, rejectionStatus } from "./CallRecord.ts"
 import { authorizedFetch, authorizedSend, callHandler, catalogOf, describeTool } from "./Catalogs.ts"
 import {
   pluginOf,
@@ -37,6 +37,7 @@ import {
   usableTemplate,
 } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
+import { runPromise } from "./runPromise.ts"
 
 /** Options of one call. */
 export interface ExecuteOptions {
@@ -88,7 +89,7 @@ const callTool = Effect.fnUntraced(function* (
     const suggestions = catalog.near(name, 5).map((near) => toolAddress(selected.row, near))
     return yield* Effect.fail(new ToolNotFoundError({ address: toolAddress(selected.row, name), suggestions }))
   }
-  const issues = (knownValidator(tool) ?? (yield* validatorFor(plugin, selected.integration, tool)))(args)
+  const issues = (knownValidator(tool) ?? (yield* validatorFor(resources, plugin, selected.integration, tool)))(args)
   if (issues.length > 0) return invalidArguments(issues)
   const usable = yield* resultOf(usableTemplate(selected))
   if ("ok" in usable) return usable
@@ -108,7 +109,7 @@ class ToolCall implements InvokeToolInput {
   readonly #record: CallRecord
   #source: CredentialSource | undefined
   #abort: AbortController | undefined
-  #deadline: Deadline | undefined
+  #startedDeadline: Deadline | undefined
 
   constructor(
     resources: Resources,
@@ -144,16 +145,17 @@ class ToolCall implements InvokeToolInput {
 
   get elicit(): (request: PluginElicitation) => Promise<ElicitationResponse> {
     return async (request) => {
-      this.#deadline?.pause()
+      this.#deadline.pause()
       try {
-        return await Effect.runPromise(
+        return await runPromise(
           Effect.timeoutOrElse(elicit(this.#onElicitation, { ...request, tool: this.#address }), {
             duration: this.#resources.elicitationTimeoutMs,
             orElse: () => Effect.succeed<ElicitationResponse>({ action: "cancel" }),
           }),
+          this.signal,
         )
       } finally {
-        this.#deadline?.resume()
+        this.#deadline.resume()
       }
     }
   }
@@ -186,17 +188,21 @@ class ToolCall implements InvokeToolInput {
     return toolAddress(this.#selected.row, this.tool.name)
   }
 
+  get #deadline(): Deadline {
+    return (this.#startedDeadline ??= new Deadline(this.#resources.toolTimeoutMs))
+  }
+
   get #credential(): CredentialSource {
     return (this.#source ??= readOnce(storedCredential(this.#resources, this.#selected)))
   }
 
   #settled(promise: PromiseLike<unknown>): Effect.Effect<ToolResult> {
     return Effect.callback((resume) => {
-      const deadline = new Deadline(this.#resources.toolTimeoutMs, () => {
+      const deadline = this.#deadline
+      deadline.start(() => {
         resume(Effect.succeed(this.#timedOut()))
         this.#stop()
       })
-      this.#deadline = deadline
       promise.then(
         (value) => {
           deadline.clear()
@@ -215,16 +221,16 @@ class ToolCall implements InvokeToolInput {
   }
 
   #ran(effect: Effect.Effect<unknown, unknown>): Effect.Effect<ToolResult> {
+    const expired = Effect.callback<ToolResult>((resume) => {
+      this.#deadline.start(() => {
+        resume(Effect.succeed(this.#timedOut()))
+        this.#stop()
+      })
+      return Effect.sync(() => this.#deadline.clear())
+    })
     return callHandler(() => effect).pipe(
       Effect.match({ onFailure: (error) => this.#thrown(error), onSuccess: (value) => this.#returned(value) }),
-      Effect.timeoutOrElse({
-        duration: this.#resources.toolTimeoutMs,
-        orElse: () =>
-          Effect.sync(() => {
-            this.#stop()
-            return this.#timedOut()
-          }),
-      }),
+      Effect.raceFirst(expired),
       Effect.onInterrupt(() => Effect.sync(() => this.#stop())),
     )
   }
@@ -235,11 +241,13 @@ class ToolCall implements InvokeToolInput {
 
   #returned(value: unknown): ToolResult {
     const result = toToolResult(value)
+    const { failure } = this.#record
     if (result.ok) {
+      // Plain data made of a response that turned the credential down is not the answer; a plugin that means it says `ok`.
+      if (failure !== undefined && result !== value) return credentialFailure(failure)
       return this.#record.hasRawResponse ? (this.#record.redactDeep(result) as ToolResult) : result
     }
     const error = this.#record.redactDeep(result.error) as ToolFailure
-    const { failure } = this.#record
     return failure === undefined ? { ok: false, error } : credentialFailure(failure, error)
   }
 
@@ -251,7 +259,8 @@ class ToolCall implements InvokeToolInput {
     const text = error instanceof Error ? error.message : "the plugin failed without saying why."
     return {
       ok: false,
-      error: { code: "tool_failed", message: this.#record.redact(text.slice(0, 2000)), retryable: false },
+      // Redacted before it is cut: half a secret is not recognised any more.
+      error: { code: "tool_failed", message: this.#record.redact(text).slice(0, 2000), retryable: false },
     }
   }
 
@@ -264,40 +273,55 @@ class ToolCall implements InvokeToolInput {
 
 /** A limit that stands still while a person is being asked. */
 class Deadline {
-  readonly #expire: () => void
+  #expire: (() => void) | undefined
   #remainingMs: number
-  #startedAt = performance.now()
+  #startedAt = 0
   #timer: NodeJS.Timeout | undefined
   #questions = 0
 
-  constructor(limitMs: number, expire: () => void) {
+  constructor(limitMs: number) {
     this.#remainingMs = limitMs
+  }
+
+  /** A question may have been asked before: a plugin runs up to its first wait before anybody waits for it. */
+  start(expire: () => void): void {
     this.#expire = expire
-    this.#timer = setTimeout(expire, limitMs)
+    this.#run()
   }
 
   pause(): void {
     this.#questions += 1
-    if (this.#questions > 1 || this.#timer === undefined) return
-    clearTimeout(this.#timer)
-    this.#remainingMs -= performance.now() - this.#startedAt
+    this.#halt()
   }
 
   resume(): void {
     this.#questions -= 1
-    if (this.#questions > 0 || this.#timer === undefined) return
+    this.#run()
+  }
+
+  clear(): void {
+    this.#expire = undefined
+    this.#halt()
+  }
+
+  #run(): void {
+    if (this.#expire === undefined || this.#questions > 0 || this.#timer !== undefined) return
     this.#startedAt = performance.now()
     this.#timer = setTimeout(this.#expire, Math.max(0, this.#remainingMs))
   }
 
-  clear(): void {
+  #halt(): void {
+    if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#remainingMs -= performance.now() - this.#startedAt
   }
 }
 
-const validatorFor = (plugin: Plugin, integration: IntegrationRecord, tool: ToolDef) =>
-  Effect.flatMap(describeTool(plugin, integration, tool), ({ inputSchema }) => validatorOf(tool, inputSchema))
+const validatorFor = (resources: Resources, plugin: Plugin, integration: IntegrationRecord, tool: ToolDef) =>
+  Effect.flatMap(describeTool(resources, plugin, integration, tool), ({ inputSchema }) =>
+    validatorOf(integration.slug, tool, inputSchema),
+  )
 
 /** Turns a credential's failure into the result that a model reads; every other failure stays one. */
 const resultOf = <A, E>(
@@ -317,7 +341,7 @@ const credentialFailure = (
   error: {
     code: failure.code,
     message: failure.message,
-    ...(upstream?.status === undefined ? {} : { status: upstream.status }),
+    ...statusOf(failure, upstream),
     retryable: failure.retryable,
     details: {
       category: "authentication",
@@ -331,6 +355,14 @@ const credentialFailure = (
     },
   },
 })
+
+const statusOf = (
+  failure: ConnectionCredentialError,
+  upstream: ToolFailure | undefined,
+): { readonly status?: number } => {
+  const status = upstream?.status ?? rejectionStatus(failure)
+  return status === undefined ? {} : { status }
+}
 
 const httpFailure = (error: HttpError): ToolResult => ({
   ok: false,

@@ -56,7 +56,7 @@ export const listTools = (
     if (after !== undefined) {
       position = after.connection
       const selected = yield* optional(selectConnection(resources, identity, after.connection))
-      if (selected !== undefined) {
+      if (selected !== undefined && isListed(filter, selected.row)) {
         const tools = yield* toolsOf(resources, identity, selected.row, input.query, shared)
         append(listed, selected.row, tools.slice(tools.findIndex(({ name }) => name === after.tool) + 1), limit)
       }
@@ -71,7 +71,7 @@ export const listTools = (
         limit: pageSize,
       })
       for (const row of rows) {
-        if (filter.name !== undefined && row.name !== filter.name) continue
+        if (!isListed(filter, row)) continue
         const known = shared.get(row.integration)
         append(listed, row, known ?? (yield* toolsOf(resources, identity, row, input.query, shared)), limit)
         if (listed.length >= limit) break
@@ -104,7 +104,7 @@ export const toolSchema = (
     const plugin = yield* pluginOf(resources, selected.integration)
     const tool = (yield* catalogOf(resources, selected)).get(parsed.tool)
     if (tool === undefined) return null
-    const described = yield* describeTool(plugin, selected.integration, tool)
+    const described = yield* describeTool(resources, plugin, selected.integration, tool)
     return {
       ...described,
       outputSchema: described.outputSchema ?? null,
@@ -183,6 +183,11 @@ interface ConnectionFilter {
   readonly owner: Owner | undefined
   readonly name: string | undefined
 }
+
+const isListed = ({ integration, owner, name }: ConnectionFilter, row: ConnectionRow): boolean =>
+  (integration === undefined || row.integration === integration) &&
+  (owner === undefined || row.owner === owner) &&
+  (name === undefined || row.name === name)
 
 const connectionFilter = ({ integration, owner, connection }: ListToolsInput): ConnectionFilter => {
   const ref = connection === undefined ? undefined : parseConnectionAddress(connection)

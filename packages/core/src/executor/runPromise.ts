@@ -11,8 +11,7 @@ export const runPromise = <A, E>(
 ): Promise<A> => {
   if (signal === undefined && outer === undefined) return Effect.runPromise(effect)
   const aborted = firstAborted(signal, outer)
-  if (aborted !== undefined) return Promise.reject(reasonOf(aborted))
-  return interruptible(effect, signal, outer)
+  return aborted === undefined ? interruptible(effect, signal, outer) : abandoned(aborted)
 }
 
 const interruptible = async <A, E>(
@@ -30,7 +29,7 @@ const interruptible = async <A, E>(
     return await Effect.runPromise(effect, { signal: controller.signal })
   } catch (error) {
     const aborted = firstAborted(signal, outer)
-    throw aborted === undefined ? error : reasonOf(aborted)
+    return aborted === undefined ? Promise.reject(error) : abandoned(aborted)
   } finally {
     signal?.removeEventListener("abort", abort)
     outer?.removeEventListener("abort", abort)
@@ -40,7 +39,5 @@ const interruptible = async <A, E>(
 const firstAborted = (...signals: ReadonlyArray<AbortSignal | undefined>): AbortSignal | undefined =>
   signals.find((signal) => signal?.aborted === true)
 
-const reasonOf = (signal: AbortSignal): Error => {
-  const reason: unknown = signal.reason
-  return reason instanceof Error ? reason : new DOMException("The call was aborted.", "AbortError")
-}
+/** Whatever the caller gave as the reason, an error or not: what the standard `fetch` does. */
+const abandoned = (signal: AbortSignal): Promise<never> => Promise.reject(signal.reason as Error)
