@@ -92,6 +92,15 @@ export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, Invalid
     for (const field of ["providerTimeoutMs", "toolTimeoutMs", "elicitationTimeoutMs"] as const) {
       yield* checkLimit(field, config[field])
     }
+    for (const key of Object.keys(config.egress ?? {})) {
+      if (!egressKeys.has(key)) {
+        return yield* invalid(`egress.${key}`, `is not an option. Options: ${[...egressKeys].join(", ")}.`)
+      }
+    }
+    const { maxRedirects } = config.egress ?? {}
+    if (maxRedirects !== undefined && !(Number.isInteger(maxRedirects) && maxRedirects >= 0)) {
+      return yield* invalid("egress.maxRedirects", "must be a whole number, 0 or more.")
+    }
     for (const field of ["timeoutMs", "maxResponseBytes"] as const) {
       yield* checkLimit(`egress.${field}`, config.egress?.[field])
     }
@@ -119,6 +128,14 @@ const knownKeys: ReadonlySet<string> = new Set([
   "toolTimeoutMs",
   "elicitationTimeoutMs",
 ] satisfies ReadonlyArray<keyof ExecutorConfig>)
+
+const egressKeys: ReadonlySet<string> = new Set([
+  "allowHosts",
+  "timeoutMs",
+  "maxResponseBytes",
+  "maxRedirects",
+  "fetch",
+] satisfies ReadonlyArray<keyof EgressOptions>)
 
 const checkUnique = (field: string, names: ReadonlyArray<string>): Effect.Effect<void, InvalidConfigError> => {
   const twice = names.find((name, index) => names.indexOf(name) !== index)

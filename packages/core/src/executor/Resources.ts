@@ -56,7 +56,9 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     close: Effect.suspend(() => {
       if (isClosed) return Effect.void
       isClosed = true
-      return Effect.andThen(egress.close(), Effect.andThen(providers.close(), store.close?.() ?? Effect.void))
+      // One that does not close cleanly must not keep the others open.
+      const closing = [egress.close(), providers.close(), Effect.suspend(() => store.close?.() ?? Effect.void)]
+      return Effect.forEach(closing, (one) => Effect.ignoreCause(one), { discard: true })
     }),
   }
 }
