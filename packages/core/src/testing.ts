@@ -1,7 +1,7 @@
 /**
  * `@keyward/core/testing`: what implementers and hosts test with.
  *
- * Contract suites for providers, canary secrets with a scanner, a fake upstream. Runner-neutral: suites are lists of named
+ * Contract suites for providers, stores and plugins, canary secrets with a scanner, a fake upstream. Runner-neutral: suites are lists of named
  * cases asserted with `node:assert`, so vitest, `node:test` and jest all run them, and none of them is imported here.
  */
 export { canary, CanaryScanner, type CanarySighting } from "./testing/canary.ts"
@@ -22,3 +22,5 @@ export { providerContract } from "./testing/providerContract.ts"
 export type { MakeProvider, ProviderCall, ProviderCapabilities, ProviderUnderTest } from "./testing/providerProbe.ts"
 export { storeContract } from "./testing/storeContract.ts"
 export type { MakeStore, StoreCapabilities, StoreUnderTest } from "./testing/storeProbe.ts"
+export { pluginContract } from "./testing/pluginContract.ts"
+export type { MakePlugin, PluginCall, PluginUnderTest, RegisteredIntegration } from "./testing/pluginProbe.ts"
