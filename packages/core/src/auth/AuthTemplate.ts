@@ -4,6 +4,7 @@
  * Written by plugin authors and hosts in the request-shaped dialect below, checked strictly when an integration is
  * registered, stored as plain JSON. Placing values is `applyAuth`'s work.
  */
+import { isDeepStrictEqual } from "node:util"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { quote, taggedError } from "../error/KeywardError.ts"
@@ -273,7 +274,7 @@ const checkParts = (parts: unknown, path: string, key: string): number => {
 /* eslint-disable no-control-regex -- these say which control characters may not be sent */
 const literals: Readonly<Record<string, RegExp>> = {
   headers: /^[\t\u0020-\u007e\u0080-\u00ff]*$/,
-  queryParams: /^[^\u0000-\u001f\u007f]*$/,
+  queryParams: /^[^\u0000-\u001f\u007f\ud800-\udfff]*$/u,
   cookies: /^[\u0021\u0023-\u002b\u002d-\u003a\u003c-\u005b\u005d-\u007e]*$/,
 }
 /* eslint-enable no-control-regex */
@@ -299,7 +300,10 @@ const checkName = (key: string, name: string, path: string): void => {
     if (name === "" || !name.isWellFormed()) fault(path, "is not a usable parameter name.")
     return
   }
-  if (!token.test(name)) fault(path, `is not a usable ${key === "headers" ? "header" : "cookie"} name.`)
+  // A header `__proto__` would set the prototype of a record of headers instead.
+  if (!token.test(name) || (key === "headers" && name.toLowerCase() === "__proto__")) {
+    fault(path, `is not a usable ${key === "headers" ? "header" : "cookie"} name.`)
+  }
   if (key === "headers" && framing.has(name.toLowerCase())) {
     fault(
       path,
@@ -310,14 +314,22 @@ const checkName = (key: string, name: string, path: string): void => {
 
 const checkOAuthFields = (entry: Record<string, unknown>, path: string): void => {
   const { scopes, dpop } = entry
-  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((scope) => isScope.test(String(scope))))) {
+  if (
+    scopes !== undefined &&
+    !(Array.isArray(scopes) && scopes.every((scope) => typeof scope === "string" && isScope.test(scope)))
+  ) {
     fault(`${path}.scopes`, "must be a list of scopes without spaces or quotes.")
   }
-  for (const key of ["issuer", "authorizationUrl", "tokenUrl", "resource"]) {
+  for (const key of ["issuer", "authorizationUrl", "tokenUrl"]) {
     const value = entry[key]
-    if (value !== undefined && !(typeof value === "string" && URL.canParse(value))) {
-      fault(`${path}.${key}`, "must be an absolute URL.")
+    // A person's browser is sent to one of these: no javascript: or data: URL may stand here.
+    if (value !== undefined && !(typeof value === "string" && /^https?:$/.test(URL.parse(value)?.protocol ?? ""))) {
+      fault(`${path}.${key}`, "must be an absolute http(s) URL.")
     }
+  }
+  const { resource } = entry
+  if (resource !== undefined && !(typeof resource === "string" && URL.canParse(resource))) {
+    fault(`${path}.resource`, "must be an absolute URI.")
   }
   if (dpop !== undefined && typeof dpop !== "boolean") fault(`${path}.dpop`, "must be true or false.")
   if (entry["authorizationParams"] !== undefined) {
@@ -326,11 +338,21 @@ const checkOAuthFields = (entry: Record<string, unknown>, path: string): void =>
       if (typeof value !== "string") fault(`${path}.authorizationParams.${name}`, "must be text.")
     }
   }
-  if (entry["quirks"] !== undefined) checkedRecord(entry["quirks"], `${path}.quirks`)
+  if (entry["quirks"] !== undefined && !isPlainJson(checkedRecord(entry["quirks"], `${path}.quirks`))) {
+    fault(`${path}.quirks`, "must be plain JSON: no functions, no cycles, no bigint.")
+  }
 }
 
 // RFC 6749, section 3.3: printable ASCII but for space, quote and backslash.
 const isScope = /^[\u0021\u0023-\u005b\u005d-\u007e]+$/
+
+const isPlainJson = (value: unknown): boolean => {
+  try {
+    return isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value)
+  } catch {
+    return false
+  }
+}
 
 const checkedRecord = (input: unknown, path: string): Record<string, unknown> =>
   typeof input === "object" && input !== null && !Array.isArray(input)

@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import { quote, taggedError } from "../error/KeywardError.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireRequest } from "../http/Wire.ts"
 import type { CompiledTemplate, Placement } from "./AuthTemplate.ts"
+import { anySpelling, decode, mayBeEncoded, spell, spellBase64 } from "./secretSpellings.ts"
 
 /** The values of one connection by variable. */
 export type CredentialValues = ReadonlyMap<string, Redacted.Redacted>
@@ -95,7 +96,7 @@ class FilledAuthorizer implements RequestAuthorizer {
   }
 
   carries(text: string): boolean {
-    return this.#spellings().some((secret) => text.includes(secret))
+    return this.#spellings().some((secret) => text.includes(secret)) || this.#carriesEncoded(text)
   }
 
   redact(text: string): string {
@@ -103,7 +104,23 @@ class FilledAuthorizer implements RequestAuthorizer {
     for (const secret of this.#spellings()) {
       if (redacted.includes(secret)) redacted = redacted.replaceAll(secret, "<redacted>")
     }
-    return redacted
+    if (!this.#carriesEncoded(redacted)) return redacted
+    const forms = this.#secretTexts().map(anySpelling).join("|")
+    const replaced = redacted.replace(new RegExp(forms, "gu"), "<redacted>")
+    return this.#carriesEncoded(replaced) ? "<redacted>" : replaced
+  }
+
+  /** Services encode what is encoded already, with small hexadecimal digits, or what needs no encoding. */
+  #carriesEncoded(text: string): boolean {
+    if (!mayBeEncoded(text)) return false
+    const decoded = decode(text)
+    return this.#secretTexts().some((secret) => decoded.includes(decode(secret)))
+  }
+
+  #secretTexts(): ReadonlyArray<string> {
+    return secretValues(this.#template, this.#values)
+      .map((value) => Redacted.value(value))
+      .filter(isLongEnough)
   }
 
   #spellings(): ReadonlyArray<string> {
@@ -143,11 +160,11 @@ const withQuery = (url: URL, name: string, value: string): URL => {
     .split("&")
     .filter((pair) => pair !== "" && parameterName(pair) !== name)
   const next = new URL(url)
-  next.search = [...others, `${encodeURIComponent(name)}=${encodeURIComponent(value)}`].join("&")
+  next.search = `?${[...others, `${encodeURIComponent(name)}=${encodeURIComponent(value)}`].join("&")}`
   return next
 }
 
-const parameterName = (pair: string): string => new URLSearchParams(pair).keys().next().value ?? ""
+const parameterName = (pair: string): string => new URLSearchParams(`?${pair}`).keys().next().value ?? ""
 
 const withCookie = (header: string | undefined, name: string, value: string): string => {
   const others = (header ?? "")
@@ -159,19 +176,24 @@ const withCookie = (header: string | undefined, name: string, value: string): st
 
 /** Shorter values cannot be told from ordinary text and are not looked for. */
 const shortestSecret = 6
+const isLongEnough = (text: string): boolean => text.length >= shortestSecret
 
-/** Every spelling under which one of the secrets could turn up in a header, URL or body. Longest first. */
+/** The values to look for; a user name beside its password is not one of them. */
+const secretValues = (template: CompiledTemplate, values: CredentialValues): ReadonlyArray<Redacted.Redacted> =>
+  template.family === "basic" && hasPassword(values)
+    ? [...values].filter(([name]) => name !== "username").map(([, value]) => value)
+    : [...values.values()]
+
+/** Every spelling under which one of the secrets is likely to turn up in a header, URL or body. Longest first. */
 const spellingsOf = (
   template: CompiledTemplate,
   values: CredentialValues,
   filled: ReadonlyArray<Filled>,
 ): ReadonlyArray<string> => {
-  const all: Array<string> = []
-  for (const [name, value] of values) {
-    if (template.family === "basic" && name === "username" && hasPassword(values)) continue
-    all.push(...spellingsOfValue(value))
+  const all = secretValues(template, values).flatMap(spellingsOfValue)
+  for (const { value } of filled) {
+    if (value.startsWith("Basic ")) all.push(...spellBase64(value.slice("Basic ".length)).filter(isLongEnough))
   }
-  for (const { value } of filled) if (value.startsWith("Basic ")) all.push(value.slice("Basic ".length))
   return all.length > 1 ? all.sort((one, other) => other.length - one.length) : all
 }
 
@@ -179,23 +201,13 @@ const spellingsOfValue = (value: Redacted.Redacted): ReadonlyArray<string> => {
   const known = spelled.get(value)
   if (known !== undefined) return known
   const text = Redacted.value(value)
-  const spellings = text.length < shortestSecret ? [] : [...new Set(spell(text))]
+  const spellings = isLongEnough(text) ? [...new Set(spell(text))] : []
   spelled.set(value, spellings)
   return spellings
 }
 
 /** Kept no longer than the secret itself: a provider that holds its values in memory has them spelled once. */
 const spelled = new WeakMap<Redacted.Redacted, ReadonlyArray<string>>()
-
-const spell = (text: string): ReadonlyArray<string> => {
-  const bytes = Buffer.from(text, "utf8")
-  const encoded = [bytes.toString("base64").replace(/=+$/, ""), bytes.toString("base64url")]
-  if (looksTheSameEverywhere.test(text)) return [text, ...encoded]
-  const form = new URLSearchParams({ v: text }).toString().slice(2)
-  return [text, encodeURIComponent(text.toWellFormed()), form, JSON.stringify(text).slice(1, -1), ...encoded]
-}
-
-const looksTheSameEverywhere = /^[\w.-]*$/
 
 /** A user name is not secret unless it stands alone, as an API key does that is sent as one. */
 const hasPassword = (values: CredentialValues): boolean => {
