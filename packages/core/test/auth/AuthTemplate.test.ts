@@ -7,7 +7,7 @@ import {
   type AuthTemplate,
   compileTemplate,
   familyOf,
-  InvalidAuthTemplateError,
+  type InvalidAuthTemplateError,
   noneTemplate,
   parseAuthTemplates,
   variable,

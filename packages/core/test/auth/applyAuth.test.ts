@@ -3,7 +3,7 @@
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import { applyAuth, CredentialNotPlaceableError, isSameCredential } from "../../src/auth/applyAuth.ts"

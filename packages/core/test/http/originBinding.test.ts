@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { InvalidRequestError, OriginNotAllowedError } from "../../src/http/HttpError.ts"
 import { bindUrl, type OriginBinding, parseOrigin } from "../../src/http/originBinding.ts"
@@ -13,8 +13,7 @@ const binding: OriginBinding = {
   origins: ["https://api.example.com", "https://upload.example.com:8443"],
 }
 
-const bind = (target: string | URL, to: OriginBinding = binding) =>
-  Effect.runSync(Effect.result(bindUrl(target, to))) as Result.Result<URL, InvalidRequestError | OriginNotAllowedError>
+const bind = (target: string | URL, to: OriginBinding = binding) => Effect.runSync(Effect.result(bindUrl(target, to)))
 
 const bound = (target: string | URL, to?: OriginBinding): string => Result.getOrThrow(bind(target, to)).href
 
@@ -105,7 +104,7 @@ describe("bindUrl", () => {
       "/%5cevil",
       ".evil.example",
     ]) {
-      expect(new URL(bound(target)).origin, target).toBe("https://api.example.com")
+      expect(new URL(bound(target)).origin).toBe("https://api.example.com")
     }
   })
 
