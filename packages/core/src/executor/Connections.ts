@@ -186,7 +186,9 @@ const catalogRestorer = (
   key: CatalogKey,
 ): Effect.Effect<Effect.Effect<void>, StoreUnavailableError> =>
   Effect.map(store.catalogs.get(key), (tools) =>
-    Effect.ignore(tools === undefined ? store.catalogs.remove(key) : store.catalogs.put(key, tools)),
+    Effect.ignore(
+      Effect.suspend(() => (tools === undefined ? store.catalogs.remove(key) : store.catalogs.put(key, tools))),
+    ),
   )
 
 /** Lists what the caller can see, ordered by integration, owner and name. */
@@ -504,8 +506,10 @@ const writeItems = (
             )
           : undefined
         undo.push(
-          Effect.ignore(
-            providers.call(provider, () => (before === undefined ? provider.delete(id) : provider.set(id, before))),
+          Effect.suspend(() =>
+            Effect.ignore(
+              providers.call(provider, () => (before === undefined ? provider.delete(id) : provider.set(id, before))),
+            ),
           ),
         )
         yield* providers.call(provider, () => provider.set(id, value))
