@@ -210,7 +210,7 @@ const absoluteUrl = (value: unknown, document: OpenApiDocument): string | undefi
 /** One template from the schemes that are needed together, or a sentence about why there is none. */
 const merge = (pieces: ReadonlyArray<Piece>): ReadonlyArray<AuthTemplate> | string => {
   const slug = pieces.map(({ name }) => identifierOf(name) ?? "credential").join("_")
-  const leading = pieces.filter(({ kind }) => kind !== "placed")
+  const leading = withOneOAuth(pieces.filter(({ kind }) => kind !== "placed"))
   const placed = pieces.filter(({ kind }) => kind === "placed")
   const names = pieces.map(({ name }) => quoted(name)).join(" and ")
   const setsAuthorization = placed.some(
@@ -237,6 +237,23 @@ const merge = (pieces: ReadonlyArray<Piece>): ReadonlyArray<AuthTemplate> | stri
   if (first === undefined) return [{ slug, type: "apiKey", ...fields }]
   if (first.kind === "oauth2") return (first.oauth ?? []).map((oauth) => ({ slug, ...oauth, ...fields }))
   return [{ slug, type: first.kind === "basic" ? "basic" : "bearer", ...fields }]
+}
+
+/**
+ * Documents list the flows of one authorization server as schemes of their own and require them "together", as those of
+ * Google do: what is meant is one token.
+ */
+const withOneOAuth = (pieces: ReadonlyArray<Piece>): ReadonlyArray<Piece> => {
+  const templates = pieces.flatMap(({ oauth }) => oauth ?? [])
+  const [first, ...others] = pieces
+  if (first === undefined || others.length === 0 || pieces.some(({ kind }) => kind !== "oauth2")) return pieces
+  const servers = new Set(
+    templates.flatMap(({ authorizationUrl }) => (authorizationUrl === undefined ? [] : [authorizationUrl])),
+  )
+  if (servers.size > 1) return pieces
+  const complete = templates.find(({ tokenUrl }) => tokenUrl !== undefined)
+  const scopes = [...new Set(templates.flatMap((template) => template.scopes ?? []))]
+  return [{ ...first, oauth: [{ ...templates[0], ...complete, type: "oauth2", scopes }] }]
 }
 
 const unusedName = (name: string, taken: Set<string>): string => {
