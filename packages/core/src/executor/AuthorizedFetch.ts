@@ -142,7 +142,9 @@ export const toSend =
       body: encoded instanceof Promise ? await encoded : encoded,
       signal,
     }
-    const answer = await runPromise(send(request, anonymous === true), signal, outer?.())
+    const stop = outer?.()
+    const answer = await runPromise(send(request, anonymous === true), signal, stop)
+    stopWith(answer.response, signal, stop)
     return sentResponse(answer)
   }
 
@@ -153,18 +155,27 @@ const respond = (
 ): Promise<Response> =>
   runPromise(
     Effect.map(send(request), ({ response, authorizer }) => {
-      const { signal } = request
-      // An abort after the headers must still stop the body, as it does with the platform's fetch.
-      const stop = (): void => {
-        response.discard()
-      }
-      signal?.addEventListener("abort", stop, { once: true })
-      outer?.addEventListener("abort", stop, { once: true })
+      stopWith(response, request.signal, outer)
       return toResponse(response, shownUrl(response, authorizer))
     }),
     request.signal,
     outer,
   )
+
+/** An abort after the headers still stops the body, as it does with the platform's fetch; and leaves no listener behind. */
+const stopWith = (response: WireResponse, ...signals: ReadonlyArray<AbortSignal | undefined>): void => {
+  const stop = (): void => {
+    response.abort()
+  }
+  for (const signal of signals) {
+    if (signal === undefined) continue
+    if (signal.aborted) stop()
+    signal.addEventListener("abort", stop, { once: true })
+    response.whenDone(() => {
+      signal.removeEventListener("abort", stop)
+    })
+  }
+}
 
 /** A credential in the query is the wire's affair, and a `Response` tells its URL to whoever holds it. */
 const shownUrl = ({ url, isRedirected }: WireResponse, authorizer: RequestAuthorizer): string =>

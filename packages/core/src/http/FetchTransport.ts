@@ -76,6 +76,8 @@ class FetchedResponse implements WireResponse {
   readonly #limits: TransportLimits
   readonly #controller: AbortController
   #headers: Readonly<Record<string, string>> | undefined
+  #isDone = false
+  #whenDone: Array<() => void> = []
 
   constructor(
     request: WireRequest,
@@ -116,11 +118,27 @@ class FetchedResponse implements WireResponse {
   }
 
   stream(): ReadableStream<Uint8Array> | null {
-    return this.original.body === null ? null : capped(this.original.body, this.#request, this.#limits)
+    return this.original.body === null ? null : capped(this.original.body, this.#request, this.#limits, this.#end)
   }
 
   discard(): void {
+    this.abort()
+  }
+
+  abort(): void {
     this.#controller.abort()
+    this.#end()
+  }
+
+  whenDone(listener: () => void): void {
+    if (this.#isDone || this.original.body === null) listener()
+    else this.#whenDone.push(listener)
+  }
+
+  readonly #end = (): void => {
+    this.#isDone = true
+    for (const listener of this.#whenDone) listener()
+    this.#whenDone = []
   }
 }
 
@@ -154,34 +172,52 @@ const readAll = async (
   }
 }
 
+/** The body under the cap, with a limit on silence; `done` is called when it has ended in whichever way. */
 const capped = (
   body: ReadableStream<Uint8Array>,
   request: WireRequest,
   limits: TransportLimits,
+  done: () => void,
 ): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
   let size = 0
+  const fail = (controller: ReadableStreamDefaultController<Uint8Array>, failure: Error): void => {
+    controller.error(failure)
+    reader.cancel(failure).catch(() => undefined)
+    done()
+  }
   return new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const { done, value } = await reader.read()
-        if (done) {
-          controller.close()
-          return
+        let isLate = false
+        const timer = setTimeout(() => {
+          isLate = true
+          fail(controller, timeoutOf(request, limits, "body"))
+        }, limits.timeoutMs)
+        try {
+          const { done: isLast, value } = await reader.read()
+          if (isLate) return
+          size += value?.byteLength ?? 0
+          if (isLast) {
+            controller.close()
+            done()
+          } else if (size > limits.maxResponseBytes) {
+            const { origin } = request.url
+            fail(controller, new ResponseTooLargeError({ origin, maxResponseBytes: limits.maxResponseBytes }))
+          } else {
+            controller.enqueue(value)
+          }
+        } catch (error) {
+          if (!isLate) done()
+          throw error
+        } finally {
+          clearTimeout(timer)
         }
-        size += value.byteLength
-        if (size > limits.maxResponseBytes) {
-          const failure = new ResponseTooLargeError({
-            origin: request.url.origin,
-            maxResponseBytes: limits.maxResponseBytes,
-          })
-          controller.error(failure)
-          await reader.cancel(failure)
-          return
-        }
-        controller.enqueue(value)
       },
-      cancel: (reason) => reader.cancel(reason),
+      cancel: (reason) => {
+        done()
+        return reader.cancel(reason)
+      },
     },
     { highWaterMark: 0 },
   )

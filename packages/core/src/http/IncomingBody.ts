@@ -37,8 +37,8 @@ export class IncomingBody {
   #failure: Error | undefined
   #notify: (() => void) | undefined
   #isCollecting = false
-  /** Called once, when nothing more will arrive. */
-  onDone: () => void = () => undefined
+  #isDiscarded = false
+  #whenDone: Array<() => void> = []
 
   constructor(options: IncomingBodyOptions) {
     this.#options = options
@@ -109,16 +109,30 @@ export class IncomingBody {
           }
         },
         cancel: () => {
-          this.discard()
+          this.abort()
         },
       },
       { highWaterMark: 0 },
     )
   }
 
-  /** Reads no further. */
+  /** Calls back once, when nothing more will arrive; at once if that is so already. */
+  whenDone(listener: () => void): void {
+    if (this.#state === "open") this.#whenDone.push(listener)
+    else listener()
+  }
+
+  /** Drops what still arrives. A short rest is let through, so that the socket can be used again; a long one ends it. */
   discard(): void {
-    this.fail(new DOMException("The response body was discarded.", "AbortError"))
+    this.#isDiscarded = true
+    this.#chunks = []
+    this.#size = 0
+    this.#options.source.resume()
+  }
+
+  /** Ends the body and its socket now. */
+  abort(): void {
+    this.fail(new DOMException("The response body was aborted.", "AbortError"))
   }
 
   #receive(chunk: Uint8Array): void {
@@ -126,6 +140,10 @@ export class IncomingBody {
     this.#size += chunk.byteLength
     if (this.#size > this.#options.maximumBytes) {
       this.fail(this.#options.tooLarge())
+      return
+    }
+    if (this.#isDiscarded) {
+      if (this.#size > highWaterMark) this.abort()
       return
     }
     this.#chunks.push(chunk)
@@ -137,7 +155,8 @@ export class IncomingBody {
   #finish(state: State): void {
     if (this.#state !== "open") return
     this.#state = state
-    this.onDone()
+    for (const listener of this.#whenDone) listener()
+    this.#whenDone = []
     this.#wake()
   }
 

@@ -191,9 +191,9 @@ class Exchange implements Dispatcher.DispatchHandler {
         new ResponseTooLargeError({ origin: url.origin, maxResponseBytes: this.#limits.maxResponseBytes }),
       undecodable: () => new NetworkError({ origin: url.origin, code: "UNDECODABLE_BODY" }),
     })
-    body.onDone = () => {
+    body.whenDone(() => {
       clearTimeout(this.#timer)
-    }
+    })
     this.#body = body
     const hasBody = method !== "HEAD" && status !== 204 && status !== 205 && status !== 304
     this.#report(
@@ -293,6 +293,14 @@ class ReceivedResponse implements WireResponse {
 
   discard(): void {
     this.#body.discard()
+  }
+
+  abort(): void {
+    this.#body.abort()
+  }
+
+  whenDone(listener: () => void): void {
+    this.#body.whenDone(listener)
   }
 }
 

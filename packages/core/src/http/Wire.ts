@@ -30,8 +30,12 @@ export interface WireResponse {
   bytes(): Promise<Uint8Array>
   /** The body as it arrives, for as long as it arrives; idle time is limited, total time is not. */
   stream(): ReadableStream<Uint8Array> | null
-  /** Gives the connection back without reading on. */
+  /** Gives the connection back without keeping the rest of the body. */
   discard(): void
+  /** Ends the body and its socket; a reader under way rejects. */
+  abort(): void
+  /** Calls back once, when the body has ended in whichever way. */
+  whenDone(listener: () => void): void
 }
 
 /** Puts a credential on requests. Made by `applyAuth`; the only thing that holds the secret while a request is under way. */

@@ -79,7 +79,7 @@ export const toResponse = (wire: WireResponse, url: string): Response => {
 }
 
 const receivedResponse = (wire: WireResponse): Response => {
-  const headers = new Headers(wire.headers as Record<string, string>)
+  const headers = new Headers(wire.headers)
   if (wire.setCookies.length > 0) {
     headers.delete("set-cookie")
     for (const cookie of wire.setCookies) headers.append("set-cookie", cookie)
