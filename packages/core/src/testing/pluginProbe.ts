@@ -59,33 +59,60 @@ export const pluginSuite = <P extends Plugin>(make: MakePlugin<P>): PluginSuite 
   const cases: Array<ContractCase> = []
   const withProbe = async (check: (probe: PluginProbe) => Promise<void>): Promise<void> => {
     const subject = await make()
-    await using servers = await Servers.start(subject.answer ?? echo)
-    const events: Array<ExecutorEvent> = []
-    await using executor = await createExecutor<readonly [P]>({
-      plugins: [subject.plugin],
-      providers: [memoryProvider()],
-      egress: { allowHosts: [servers.upstream.host, servers.elsewhere.host], timeoutMs: 10_000 },
-      onElicitation: "accept-all",
-      onEvent: (event) => void events.push(event),
-    })
-    const integration = await subject.register(executor, `${servers.upstream.origin}${basePath}`)
-    const secrets = Object.fromEntries(
-      (integration.variables ?? ["token"]).map((variable) => [variable, canary(variable)]),
-    )
+    const servers = await startServers(subject.answer ?? echo)
+    try {
+      await withExecutor(subject, servers, check)
+    } finally {
+      await servers.upstream.close()
+      await servers.elsewhere.close()
+    }
+  }
+  return { cases, withProbe, test: (name, check) => void cases.push({ name, run: () => withProbe(check) }) }
+}
+
+const withExecutor = async <P extends Plugin>(
+  { plugin, register, calls }: PluginUnderTest<P>,
+  servers: Servers,
+  check: (probe: PluginProbe) => Promise<void>,
+): Promise<void> => {
+  const events: Array<ExecutorEvent> = []
+  const executor = await createExecutor<readonly [P]>({
+    plugins: [plugin],
+    providers: [memoryProvider()],
+    egress: { allowHosts: [servers.upstream.host, servers.elsewhere.host], timeoutMs: 10_000 },
+    onElicitation: "accept-all",
+    onEvent: (event) => void events.push(event),
+  })
+  try {
+    const integration = await register(executor, `${servers.upstream.origin}${basePath}`)
+    const variables = integration.variables ?? ["token"]
+    const values = Object.fromEntries(variables.map((variable) => [variable, canary(variable)]))
     const { address } = await executor.connections.create({
       owner: "org",
       integration: integration.slug,
       name: "contract",
       template: integration.template,
-      values: secrets,
+      values,
     })
-    await check(new PluginProbe(executor, address, servers, Object.values(secrets), events, subject.calls))
+    await check(new PluginProbe({ executor, address, servers, secrets: Object.values(values), events, calls }))
+  } finally {
+    await executor.close()
   }
-  return { cases, withProbe, test: (name, check) => void cases.push({ name, run: () => withProbe(check) }) }
 }
 
 /** The path below which every request of the plugin must stay. */
-export const basePath = "/api"
+const basePath = "/api"
+
+type ProbedExecutor = Pick<Executor, "tools" | "execute" | "connections">
+
+interface ProbeParts {
+  readonly executor: ProbedExecutor
+  readonly address: string
+  readonly servers: Servers
+  readonly secrets: ReadonlyArray<string>
+  readonly events: ReadonlyArray<ExecutorEvent>
+  readonly calls: ReadonlyArray<PluginCall>
+}
 
 /** The executor with its plugin as the cases speak to it. */
 export class PluginProbe {
@@ -95,18 +122,11 @@ export class PluginProbe {
   readonly secrets: ReadonlyArray<string>
   readonly scanner: CanaryScanner
   readonly events: ReadonlyArray<ExecutorEvent>
-  readonly #executor: Pick<Executor, "tools" | "execute" | "connections">
+  readonly #executor: ProbedExecutor
   readonly #servers: Servers
   readonly #calls: ReadonlyArray<PluginCall>
 
-  constructor(
-    executor: Pick<Executor, "tools" | "execute" | "connections">,
-    address: string,
-    servers: Servers,
-    secrets: ReadonlyArray<string>,
-    events: ReadonlyArray<ExecutorEvent>,
-    calls: ReadonlyArray<PluginCall>,
-  ) {
+  constructor({ executor, address, servers, secrets, events, calls }: ProbeParts) {
     this.#executor = executor
     this.#servers = servers
     this.#calls = calls
@@ -139,7 +159,7 @@ export class PluginProbe {
   }
 
   execute({ tool, args }: PluginCall, options?: ExecuteOptions): Promise<ToolResult> {
-    return soon(this.#executor.execute(`${this.address}.${tool}`, args ?? {}, options), `The call of ${tool}`)
+    return soon(this.#executor.execute(`${this.address}.${tool}`, args, options), `The call of ${tool}`)
   }
 
   /** The result of a call, or what it rejected with; either is an end that the contract allows. */
@@ -173,29 +193,20 @@ export class PluginProbe {
 }
 
 /** The upstream and the host elsewhere, which answers everything and must not be asked. */
-class Servers implements AsyncDisposable {
+interface Servers {
   readonly upstream: FakeUpstream
   readonly elsewhere: FakeUpstream
   readonly answerWith: (handle: UpstreamHandler) => void
+}
 
-  static async start(answer: UpstreamHandler): Promise<Servers> {
-    let handle = answer
-    const upstream = await fakeUpstream((request) => handle(request))
-    const elsewhere = await fakeUpstream(echo)
-    return new Servers(upstream, elsewhere, (next) => {
+const startServers = async (answer: UpstreamHandler): Promise<Servers> => {
+  let handle = answer
+  return {
+    upstream: await fakeUpstream((request) => handle(request)),
+    elsewhere: await fakeUpstream(echo),
+    answerWith: (next) => {
       handle = next
-    })
-  }
-
-  private constructor(upstream: FakeUpstream, elsewhere: FakeUpstream, answerWith: (handle: UpstreamHandler) => void) {
-    this.upstream = upstream
-    this.elsewhere = elsewhere
-    this.answerWith = answerWith
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.upstream.close()
-    await this.elsewhere.close()
+    },
   }
 }
 
