@@ -1,11 +1,11 @@
 /**
- * A plugin of one's own: tools, arguments that are checked, and the two ways of asking a person.
+ * A plugin of one's own: tools, arguments that are checked, the two ways of asking a person, and the contract suite.
  *
  * Run it with `pnpm --filter @keyward/example-03-own-integration start`. It asserts what it prints.
  */
 import assert from "node:assert/strict"
 import { createExecutor, ElicitationDeclinedError, type ElicitationRequest, memoryProvider } from "@keyward/core"
-import { canary } from "@keyward/core/testing"
+import { canary, pluginContract } from "@keyward/core/testing"
 import { notesPlugin } from "./notes.ts"
 import { startNotesService } from "./notesService.ts"
 
@@ -82,3 +82,18 @@ console.log("\n7. What the service refuses comes back as an error that a model c
 const gone = await executor.execute(`${address}.publish`, { id: "1" }, { onElicitation: "accept-all" })
 assert.ok(!gone.ok && gone.error.status === 404)
 console.log(`   ${gone.error.code}: ${gone.error.message}`)
+
+console.log("\n8. The contract suite, run on the plugin:")
+const cases = pluginContract(() => ({
+  plugin: notesPlugin(),
+  register: async (host, baseUrl) => ({
+    slug: (await host.notes.add({ slug: "notes", baseUrl })).slug,
+    template: "bearer",
+  }),
+  calls: [{ tool: "list" }, { tool: "add", args: { text: "Buy milk" } }, { tool: "delete", args: { id: "1" } }],
+}))
+for (const { name, run } of cases) {
+  await run()
+  console.log(`   ✓ ${name}`)
+}
+console.log(`   ${cases.length} sentences hold.`)

@@ -15,6 +15,9 @@ export interface AddNotesInput {
 
 const text = { type: "string", minLength: 1 } as const
 
+/** Becomes a segment of a path: the pattern leaves no way to `..`, which encoding alone does not take care of. */
+const id = { type: "string", pattern: "^[A-Za-z0-9-]+$" } as const
+
 const tools: ReadonlyArray<ToolDef> = [
   { name: "list", description: "Lists the notes of the account.", annotations: { readOnlyHint: true } },
   {
@@ -25,12 +28,12 @@ const tools: ReadonlyArray<ToolDef> = [
   {
     name: "publish",
     description: "Publishes a note; asks for the audience.",
-    inputSchema: { type: "object", properties: { id: text }, required: ["id"], additionalProperties: false },
+    inputSchema: { type: "object", properties: { id }, required: ["id"], additionalProperties: false },
   },
   {
     name: "delete",
     description: "Deletes a note for good.",
-    inputSchema: { type: "object", properties: { id: text }, required: ["id"], additionalProperties: false },
+    inputSchema: { type: "object", properties: { id }, required: ["id"], additionalProperties: false },
     annotations: { destructiveHint: true },
     requiresApproval: true,
   },
