@@ -1,8 +1,8 @@
 /**
  * `@keyward/core/testing`: what implementers and hosts test with.
  *
- * Contract suites for providers, stores and plugins, canary secrets with a scanner, a fake upstream. Runner-neutral: suites are lists of named
- * cases asserted with `node:assert`, so vitest, `node:test` and jest all run them, and none of them is imported here.
+ * Contract suites for providers, stores and plugins, canary secrets with a scanner, a fake upstream. Suites are lists of
+ * named cases asserted with `node:assert`, so vitest, `node:test` and jest all run them, and none is imported here.
  */
 export { canary, CanaryScanner, type CanarySighting } from "./testing/canary.ts"
 export type { ContractCase } from "./testing/ContractCase.ts"

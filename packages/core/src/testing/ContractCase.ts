@@ -30,7 +30,7 @@ export interface ContractCase {
 }
 
 /** How long a contract waits for what should happen soon before it calls it hanging, in milliseconds. */
-export const patience = 15_000
+const patience = 15_000
 
 /** What a promise gives, or an `AssertionError` saying that `what` never happened. */
 export const soon = async <A>(promise: Promise<A>, what: string): Promise<A> => {

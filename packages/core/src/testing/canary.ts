@@ -20,7 +20,7 @@ import { inspect } from "node:util"
 export const canary = (label: string): string =>
   `canary-${label.replace(/[^A-Za-z0-9]+/g, "-")}-${randomBytes(16).toString("hex")}`
 
-/** One place where a secret was seen. Holds no part of the secret, so that a report of leaks leaks nothing. */
+/** One place where a secret was seen. Does not repeat the secret, so that a report of leaks leaks nothing. */
 export interface CanarySighting {
   /** The canary's label, or `secret <n>` for other text, counted from 1 in the order given to the scanner. */
   readonly secret: string
@@ -44,10 +44,12 @@ export interface CanarySighting {
  */
 export class CanaryScanner {
   readonly #needles: ReadonlyArray<Needle>
+  readonly #names: ReadonlyMap<string, string>
 
   /** The secrets to look for. Each needs at least eight characters: shorter text turns up by accident. */
   constructor(secrets: Iterable<string>) {
-    this.#needles = [...secrets].flatMap((secret, index) => needlesOf(secret, nameOf(secret, index)))
+    this.#names = new Map([...secrets].map((secret, index) => [secret, nameOf(secret, index)]))
+    this.#needles = [...this.#names].flatMap(([secret, name]) => needlesOf(secret, name))
   }
 
   /**
@@ -76,7 +78,7 @@ export class CanaryScanner {
       }
     }
     for (const [form, text] of printedForms(value)) sightings.push(...this.#inText(text, `value.<${form}>`))
-    return distinct(sightings)
+    return this.#reported(sightings)
   }
 
   /** Every sighting in the names and bytes of all files below a folder, and in the targets of symbolic links. */
@@ -89,7 +91,7 @@ export class CanaryScanner {
       if (entry.isFile()) sightings.push(...this.#inBytes(await readFile(file), path))
       if (entry.isSymbolicLink()) sightings.push(...this.#inText(await readlink(file), path))
     }
-    return distinct(sightings)
+    return this.#reported(sightings)
   }
 
   /** Throws an `AssertionError` that lists the sightings in a value, if there are any; `where` names the value. */
@@ -100,6 +102,17 @@ export class CanaryScanner {
   /** Throws an `AssertionError` that lists the sightings below a folder, if there are any. */
   async expectNoneInFolder(folder: string): Promise<void> {
     refuse(await this.findInFolder(folder), "the folder")
+  }
+
+  /** Each sighting once, with secrets that are part of a path (a key, a file's name) replaced by their labels. */
+  #reported(sightings: ReadonlyArray<CanarySighting>): ReadonlyArray<CanarySighting> {
+    const reported = new Map<string, CanarySighting>()
+    for (const { secret, path, encoding } of sightings) {
+      let shown = path
+      for (const [text, name] of this.#names) shown = shown.replaceAll(text, `<${name}>`)
+      reported.set(JSON.stringify([secret, shown, encoding]), { secret, path: shown, encoding })
+    }
+    return [...reported.values()]
   }
 
   #inText(text: string, path: string): ReadonlyArray<CanarySighting> {
@@ -288,12 +301,6 @@ const attempted = <A>(call: () => A): A | undefined => {
 
 const hasToJson = (value: unknown): boolean =>
   attempted(() => typeof (value as { readonly toJSON?: unknown }).toJSON === "function") === true
-
-const distinct = (sightings: ReadonlyArray<CanarySighting>): ReadonlyArray<CanarySighting> => [
-  ...new Map(
-    sightings.map((sighting) => [JSON.stringify([sighting.secret, sighting.path, sighting.encoding]), sighting]),
-  ).values(),
-]
 
 const refuse = (sightings: ReadonlyArray<CanarySighting>, where: string): void => {
   if (sightings.length === 0) return

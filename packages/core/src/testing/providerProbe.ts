@@ -61,7 +61,7 @@ export type MakeProvider = () =>
   CredentialProvider | ProviderUnderTest | PromiseLike<CredentialProvider | ProviderUnderTest>
 
 /** Capabilities with their defaults filled in. */
-export interface ResolvedCapabilities {
+interface ResolvedCapabilities {
   readonly writable: boolean
   readonly listable: boolean
   readonly closable: boolean
@@ -115,7 +115,7 @@ const resolved = (capabilities: ProviderCapabilities): ResolvedCapabilities => {
 }
 
 /** The provider as the cases speak to it; see the file's header. */
-export class ProviderProbe {
+class ProviderProbe {
   readonly provider: CredentialProvider
   readonly subject: ProviderUnderTest
   readonly #can: ResolvedCapabilities

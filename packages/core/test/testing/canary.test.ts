@@ -121,7 +121,10 @@ describe("places", () => {
   })
 
   it("says where, and repeats no secret in what it says", () => {
-    const found = scanner.find({ error: new Error("x", { cause: new Map([["headers", [secret]]]) }) })
+    const found = scanner.find({
+      error: new Error("x", { cause: new Map([["headers", [secret]]]) }),
+      [secret]: new Map([[secret, { [secret]: secret }]]),
+    })
     expect(found).toContainEqual({ secret: "token", path: "value.error.cause.headers.0", encoding: "text" })
     expect(new CanaryScanner([secret]).find(found)).toEqual([])
   })
@@ -212,7 +215,7 @@ describe("folders", () => {
     symlinkSync(`/nowhere/${secret}`, join(root, "link"))
     writeFileSync(join(root, "clean"), "nothing")
     const paths = (await scanner.findInFolder(root)).map(({ path }) => path)
-    expect(new Set(paths)).toEqual(new Set([join("a/b", "data.bin"), `${secret}.txt`, "link"]))
+    expect(new Set(paths)).toEqual(new Set([join("a/b", "data.bin"), "<token>.txt", "link"]))
     await expect(scanner.expectNoneInFolder(root)).rejects.toThrow("found in the folder")
   })
 
