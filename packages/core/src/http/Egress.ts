@@ -47,7 +47,7 @@ export class Egress {
   /** Throws a `TypeError` for an `allowHosts` entry that names no host. */
   constructor(options: EgressOptions = {}) {
     this.limits = {
-      timeoutMs: options.timeoutMs ?? 30_000,
+      timeoutMs: Math.min(options.timeoutMs ?? 30_000, longestTimer),
       maxResponseBytes: options.maxResponseBytes ?? 16 * 1024 * 1024,
       maxRedirects: options.maxRedirects ?? 5,
     }
@@ -65,6 +65,9 @@ export class Egress {
    * Interruption closes the socket.
    */
   send(request: WireRequest, authorizer: RequestAuthorizer): Effect.Effect<WireResponse, HttpError> {
+    if (forbiddenMethods.has(request.method)) {
+      return Effect.fail(new InvalidRequestError({ reason: `the method ${request.method} cannot be used.` }))
+    }
     const authorized = authorizer.authorize(request)
     if (authorized.url !== request.url && authorized.url.origin !== request.url.origin) {
       return Effect.fail(new InvalidRequestError({ reason: "placing the credential would change its origin." }))
@@ -122,6 +125,12 @@ export class Egress {
   }
 }
 
+/** `setTimeout` takes no longer one. */
+const longestTimer = 2_147_483_647
+
+/** As in the fetch standard: a tunnel has no origin, and a trace sends the credential back. */
+const forbiddenMethods: ReadonlySet<string> = new Set(["CONNECT", "TRACE", "TRACK"])
+
 const isRedirect = (status: number): boolean =>
   status === 301 || status === 302 || status === 303 || status === 307 || status === 308
 
@@ -134,8 +143,13 @@ const nextHop = (
 ): Effect.Effect<WireRequest, RedirectRefusedError> => {
   const target = URL.canParse(location, bare.url.href) ? new URL(location, bare.url) : undefined
   if (target === undefined || !isWeb(target)) return refuse("invalid_location", bare, bare.url)
-  if (bare.url.protocol === "https:" && target.protocol === "http:") return refuse("downgrade", bare, target)
+  target.hash = ""
   const isSameOrigin = target.origin === bare.url.origin
+  // The text as it came, because parsing puts host names in lower case. Such a target is not named in the error.
+  if (!isSameOrigin && authorizer.carries(location.split(/[?#]/, 1)[0] ?? "")) {
+    return refuse("carries_credential", bare, bare.url)
+  }
+  if (bare.url.protocol === "https:" && target.protocol === "http:") return refuse("downgrade", bare, target)
   const isRewritten =
     (status === 303 && bare.method !== "GET" && bare.method !== "HEAD") ||
     ((status === 301 || status === 302) && bare.method === "POST")
@@ -150,11 +164,10 @@ const nextHop = (
     )
     stripQuery(target, authorizer)
     if (authorizer.carries(target.href)) return refuse("carries_credential", bare, target)
-    if (body !== null && authorizer.carries(typeof body === "string" ? body : Buffer.from(body).toString("latin1"))) {
+    if (body !== null && authorizer.carries(typeof body === "string" ? body : Buffer.from(body).toString("utf8"))) {
       return refuse("carries_credential", bare, target)
     }
   }
-  target.hash = ""
   return Effect.succeed({ method, url: target, headers, body })
 }
 

@@ -34,7 +34,10 @@ export const fetchTransport = (fetch: FetchFunction, limits: TransportLimits): T
     try {
       fetch(request.url.href, initOf(request, controller.signal)).then((response) => {
         clearTimeout(timer)
-        finish(new FetchedResponse(request, response, limits, controller))
+        if (isDone) response.body?.cancel().catch(() => undefined)
+        // An error response, or a redirect that the function keeps to itself.
+        else if (response.status === 0) failed(undefined)
+        else finish(new FetchedResponse(request, response, limits, controller))
       }, failed)
     } catch (error) {
       failed(error)
@@ -118,7 +121,8 @@ class FetchedResponse implements WireResponse {
   }
 
   stream(): ReadableStream<Uint8Array> | null {
-    return this.original.body === null ? null : capped(this.original.body, this.#request, this.#limits, this.#end)
+    const { body } = this.original
+    return body === null ? null : capped(body, this.#request, this.#limits, this.#controller.signal, this.#end)
   }
 
   discard(): void {
@@ -172,50 +176,63 @@ const readAll = async (
   }
 }
 
-/** The body under the cap, with a limit on silence; `done` is called when it has ended in whichever way. */
+/** The body under the cap and until the abort, with a limit on silence; `done` is called when it has ended in whichever way. */
 const capped = (
   body: ReadableStream<Uint8Array>,
   request: WireRequest,
   limits: TransportLimits,
+  signal: AbortSignal,
   done: () => void,
 ): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
+  const { origin } = request.url
   let size = 0
-  const fail = (controller: ReadableStreamDefaultController<Uint8Array>, failure: Error): void => {
+  let isOver = false
+  const end = (): void => {
+    isOver = true
+    done()
+  }
+  const fail = (controller: ReadableStreamDefaultController<Uint8Array>, failure: HttpError): void => {
+    if (isOver) return
+    end()
     controller.error(failure)
     reader.cancel(failure).catch(() => undefined)
-    done()
   }
   return new ReadableStream<Uint8Array>(
     {
+      start: (controller) => {
+        // Not every function that is supplied listens to its signal.
+        const abort = (): void => {
+          fail(controller, new NetworkError({ origin, code: "ABORTED" }))
+        }
+        if (signal.aborted) abort()
+        else signal.addEventListener("abort", abort, { once: true })
+      },
       pull: async (controller) => {
-        let isLate = false
         const timer = setTimeout(() => {
-          isLate = true
           fail(controller, timeoutOf(request, limits, "body"))
         }, limits.timeoutMs)
         try {
           const { done: isLast, value } = await reader.read()
-          if (isLate) return
+          if (isOver) return
           size += value?.byteLength ?? 0
           if (isLast) {
+            end()
             controller.close()
-            done()
           } else if (size > limits.maxResponseBytes) {
-            const { origin } = request.url
             fail(controller, new ResponseTooLargeError({ origin, maxResponseBytes: limits.maxResponseBytes }))
           } else {
             controller.enqueue(value)
           }
-        } catch (error) {
-          if (!isLate) done()
-          throw error
+        } catch {
+          // What a supplied fetch throws may quote the request; see HttpError.ts.
+          fail(controller, new NetworkError({ origin, code: "BODY_FAILED" }))
         } finally {
           clearTimeout(timer)
         }
       },
       cancel: (reason) => {
-        done()
+        end()
         return reader.cancel(reason)
       },
     },

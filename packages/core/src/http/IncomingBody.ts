@@ -3,7 +3,7 @@
  *
  * Fed by the transport; read through `WireResponse`. Pauses the socket when nobody reads.
  */
-import type { Transform } from "node:stream"
+import type { Duplex } from "node:stream"
 
 /** How to slow down, resume and give up on the source. */
 export interface BodySource {
@@ -18,7 +18,7 @@ export interface IncomingBodyOptions {
   /** Largest body in bytes, counted after decoding. */
   readonly maximumBytes: number
   /** Decodes the content encoding; `undefined` for identity. */
-  readonly decoder: Transform | undefined
+  readonly decoder: Duplex | undefined
   /** Makes the error for a body over the cap. */
   readonly tooLarge: () => Error
   /** Makes the error for a body that does not decode. */
@@ -38,6 +38,7 @@ export class IncomingBody {
   #notify: (() => void) | undefined
   #isCollecting = false
   #isDiscarded = false
+  #isDraining = false
   #whenDone: Array<() => void> = []
 
   constructor(options: IncomingBodyOptions) {
@@ -56,10 +57,12 @@ export class IncomingBody {
 
   push(chunk: Uint8Array): void {
     if (this.#options.decoder === undefined) this.#receive(chunk)
-    else if (!this.#options.decoder.write(chunk)) {
+    else if (!this.#options.decoder.write(chunk) && !this.#isDraining) {
+      this.#isDraining = true
       this.#options.source.pause()
       this.#options.decoder.once("drain", () => {
-        this.#options.source.resume()
+        this.#isDraining = false
+        if (!this.#isFull()) this.#options.source.resume()
       })
     }
   }
@@ -126,6 +129,7 @@ export class IncomingBody {
   discard(): void {
     this.#isDiscarded = true
     this.#chunks = []
+    this.#buffered = 0
     this.#size = 0
     this.#options.source.resume()
   }
@@ -148,8 +152,12 @@ export class IncomingBody {
     }
     this.#chunks.push(chunk)
     this.#buffered += chunk.byteLength
-    if (!this.#isCollecting && this.#buffered > highWaterMark) this.#options.source.pause()
+    if (this.#isFull()) this.#options.source.pause()
     this.#wake()
+  }
+
+  #isFull(): boolean {
+    return !this.#isCollecting && this.#buffered > highWaterMark
   }
 
   #finish(state: State): void {

@@ -5,10 +5,9 @@
  * answer (DNS rebinding) has no effect. undici is loaded with the first request.
  */
 import { lookup as resolveName } from "node:dns"
-import type { Transform } from "node:stream"
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib"
 import type { Dispatcher } from "undici"
 import type { AddressPolicy } from "./AddressPolicy.ts"
+import { contentDecoder } from "./contentDecoder.ts"
 import {
   AddressNotAllowedError,
   EgressTimeoutError,
@@ -127,7 +126,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#limits = limits
     this.#done = done
     this.#timer = setTimeout(() => {
-      this.fail(this.#timeout(this.#body === undefined ? "response" : "body"))
+      this.fail(this.#timeout(this.#phase()))
     }, limits.timeoutMs)
   }
 
@@ -173,6 +172,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return
     const { url, method } = this.#request
     const joined = joinHeaders(headers)
+    const hasBody = method !== "HEAD" && status !== 204 && status !== 205 && status !== 304
     const body = new IncomingBody({
       source: {
         pause: () => {
@@ -186,7 +186,7 @@ class Exchange implements Dispatcher.DispatchHandler {
         },
       },
       maximumBytes: this.#limits.maxResponseBytes,
-      decoder: method === "HEAD" ? undefined : decoderFor(joined["content-encoding"]),
+      decoder: hasBody ? contentDecoder(joined["content-encoding"]) : undefined,
       tooLarge: () =>
         new ResponseTooLargeError({ origin: url.origin, maxResponseBytes: this.#limits.maxResponseBytes }),
       undecodable: () => new NetworkError({ origin: url.origin, code: "UNDECODABLE_BODY" }),
@@ -195,7 +195,6 @@ class Exchange implements Dispatcher.DispatchHandler {
       clearTimeout(this.#timer)
     })
     this.#body = body
-    const hasBody = method !== "HEAD" && status !== 204 && status !== 205 && status !== 304
     this.#report(
       new ReceivedResponse(status, joined, asArray(headers["set-cookie"]), url.href, hasBody, body, () => {
         clearTimeout(this.#timer)
@@ -220,6 +219,12 @@ class Exchange implements Dispatcher.DispatchHandler {
     const done = this.#done
     this.#done = undefined
     done?.(outcome)
+  }
+
+  /** undici hands out its controller when the socket is connected and the request about to be written. */
+  #phase(): EgressTimeoutError["phase"] {
+    if (this.#body !== undefined) return "body"
+    return this.#controller === undefined ? "connect" : "response"
   }
 
   #timeout(phase: EgressTimeoutError["phase"]): EgressTimeoutError {
@@ -308,7 +313,8 @@ const joinHeaders = (headers: Record<string, string | string[] | undefined>): Re
   const joined: Record<string, string> = {}
   for (const name in headers) {
     const value = headers[name]
-    if (value !== undefined && name !== "__proto__") joined[name] = typeof value === "string" ? value : value.join(", ")
+    if (value === undefined || name === "set-cookie" || name === "__proto__") continue
+    joined[name] = typeof value === "string" ? value : value.join(", ")
   }
   return joined
 }
@@ -317,20 +323,6 @@ const asArray = (value: string | string[] | undefined): ReadonlyArray<string> =>
   value === undefined ? none : typeof value === "string" ? [value] : value
 
 const none: ReadonlyArray<string> = []
-
-const decoderFor = (encoding: string | undefined): Transform | undefined => {
-  switch (encoding?.trim().toLowerCase()) {
-    case "gzip":
-    case "x-gzip":
-      return createGunzip()
-    case "deflate":
-      return createInflate()
-    case "br":
-      return createBrotliDecompress()
-    default:
-      return undefined
-  }
-}
 
 /** The machine word of a platform error; anything that could be prose is dropped. */
 const codeOf = (error: unknown): string => {

@@ -37,12 +37,12 @@ export const contentDecoder = (encoding: string | undefined): Duplex | undefined
 
 const mostCodings = 5
 
-const gunzip = (): Transform => createGunzip()
+/** Given the first byte of a body. */
+type MakeDecompressor = (firstByte: number) => Transform
 
-/** By coding; given the first byte of the body. */
-const decompressors: ReadonlyMap<string, (firstByte: number) => Transform> = new Map([
-  ["gzip", gunzip],
-  ["x-gzip", gunzip],
+const decompressors: ReadonlyMap<string, MakeDecompressor> = new Map<string, MakeDecompressor>([
+  ["gzip", () => createGunzip()],
+  ["x-gzip", () => createGunzip()],
   // Some services send raw deflate data; a zlib header has 8 in its low four bits.
   ["deflate", (firstByte) => ((firstByte & 0x0f) === 0x08 ? createInflate() : createInflateRaw())],
   ["br", () => createBrotliDecompress()],

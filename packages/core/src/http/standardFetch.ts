@@ -56,7 +56,8 @@ export const encodeBody = (body: RequestBody, headers: Record<string, string>): 
     headers["content-type"] ??= "text/plain;charset=UTF-8"
     return body
   }
-  if (body instanceof Uint8Array) return body
+  // A copy, because it is sent later, after the credential was read.
+  if (body instanceof Uint8Array) return new Uint8Array(body)
   if (body instanceof ReadableStream) return body as ReadableStream<Uint8Array>
   if (body instanceof URLSearchParams) {
     headers["content-type"] ??= "application/x-www-form-urlencoded;charset=UTF-8"
@@ -80,11 +81,14 @@ export const toResponse = (wire: WireResponse, url: string): Response => {
 
 const receivedResponse = (wire: WireResponse): Response => {
   const headers = new Headers(wire.headers)
-  if (wire.setCookies.length > 0) {
-    headers.delete("set-cookie")
-    for (const cookie of wire.setCookies) headers.append("set-cookie", cookie)
-  }
-  return new Response(wire.stream(), { status: wire.status, headers })
+  for (const cookie of wire.setCookies) headers.append("set-cookie", cookie)
+  const { status } = wire
+  if (status <= 599) return new Response(wire.stream(), { status, headers })
+  // Some services answer 999; the constructor refuses it, and the platform's fetch hands it on.
+  return Object.defineProperties(new Response(wire.stream(), { headers }), {
+    status: { value: status },
+    ok: { value: false },
+  })
 }
 
 const addHeader = (record: Record<string, string>, name: string, value: unknown): void => {
@@ -96,7 +100,7 @@ const addHeader = (record: Record<string, string>, name: string, value: unknown)
       reason: `its header ${JSON.stringify(key.slice(0, 80))} holds a line break or another character that is not allowed.`,
     })
   }
-  record[key] = key in record ? `${record[key] ?? ""}, ${text}` : text
+  record[key] = Object.hasOwn(record, key) ? `${record[key] ?? ""}, ${text}` : text
 }
 
 // eslint-disable-next-line no-control-regex -- says which control characters may not be sent
