@@ -3,6 +3,7 @@
  *
  * Called by hosts and, through the provider contract, by the executor. Everything about the file is in `Vault`.
  */
+import { InvalidProviderOptionsError } from "@keyward/core"
 import { type CredentialProvider, isProviderError, type ProviderError, type ProviderItem } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
@@ -49,8 +50,8 @@ export interface EncryptedFileProvider extends CredentialProvider {
 /**
  * Secrets in one encrypted file: the durable default of a single machine.
  *
- * The file is opened by the first call, not here. Throws `ProviderDeniedError` (`invalid_key`) when the key or passphrase
- * cannot be one. Close it through `executor.close()`.
+ * The file is opened by the first call, not here. Throws `InvalidProviderOptionsError` when the path, key
+ * or passphrase cannot be one. Close it through `executor.close()`.
  *
  * @example
  * ```ts
@@ -62,6 +63,9 @@ export interface EncryptedFileProvider extends CredentialProvider {
 export const encryptedFileProvider = (options: EncryptedFileOptions): EncryptedFileProvider => {
   const { path, providerKey: key = "encrypted-file", lockTimeoutMs = 10_000, anchor } = options
   const place: VaultPlace = { provider: key, path }
+  if (typeof path !== "string" || path === "" || path.includes("\0")) {
+    throw new InvalidProviderOptionsError({ provider: key, option: "path", problem: "Pass the path of a file." })
+  }
   const vault = new Vault({ place, source: keySource(place, options), lockTimeoutMs, anchor })
   const call = <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, ProviderError> =>
     Effect.tryPromise({ try: ask, catch: (thrown) => typed(place, thrown) })

@@ -165,7 +165,7 @@ const parseHeadCopy = (text: string, key: KeyObject | undefined): VaultHead | un
 }
 
 /** What a record does: store or delete an entry, carry on that one was lost, add a data key. */
-export type RecordKind = "put" | "del" | "lost" | "key"
+type RecordKind = "put" | "del" | "lost" | "key"
 
 /** A record without its place in the log. */
 export interface RecordBody {

@@ -8,6 +8,7 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes, scr
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { InvalidProviderOptionsError } from "@keyward/core"
 import { ProviderDeniedError } from "@keyward/core/effect"
 import { compactDecrypt } from "jose/jwe/compact/decrypt"
 import { CompactEncrypt } from "jose/jwe/compact/encrypt"
@@ -53,29 +54,18 @@ export interface KeySource {
   readonly create: (vault: string) => Promise<KeyEncryptionKey>
 }
 
-/** Checks the secret and wraps it up. Throws `ProviderDeniedError` (`invalid_key`) when it cannot be one. */
+/** Checks the secret and wraps it up. Throws `InvalidProviderOptionsError` when it cannot be one. */
 export const keySource = (place: VaultPlace, secret: VaultSecret): KeySource => {
   if ((secret.key === undefined) === (secret.passphrase === undefined)) {
-    throw invalidKey(place, "Pass either `key` or `passphrase`.")
+    throw invalidOption(place, "key", "Pass either `key` or `passphrase`, and not both.")
   }
   if (secret.passphrase !== undefined) return passphraseSource(place, secret.passphrase)
   const given = secret.key
-  if (typeof given !== "function") {
-    const bytes = Redacted.make(keyBytes(place, given))
-    return rawSource(() => Promise.resolve(Buffer.from(Redacted.value(bytes))))
-  }
-  return rawSource(async () => {
-    let fetched: VaultKeyMaterial
-    try {
-      fetched = await given()
-    } catch {
-      throw invalidKey(
-        place,
-        "The function passed as `key` failed; its error is not repeated because it may hold the key.",
-      )
-    }
-    return keyBytes(place, fetched)
-  })
+  if (typeof given === "function") return rawSource(() => fetchedKey(place, given))
+  const bytes = keyBytes(given)
+  if (bytes === undefined) throw invalidOption(place, "key", KEY_FORMS)
+  const held = Redacted.make(bytes)
+  return rawSource(() => Promise.resolve(Buffer.from(Redacted.value(held))))
 }
 
 const rawSource = (fetch: () => Promise<Buffer>): KeySource => {
@@ -88,7 +78,7 @@ const passphraseSource = (place: VaultPlace, passphrase: string | Redacted.Redac
   const text = Redacted.isRedacted(passphrase) ? passphrase : Redacted.make(passphrase)
   const given: unknown = Redacted.value(text)
   if (typeof given !== "string" || given.length < PASSPHRASE_MINIMUM) {
-    throw invalidKey(place, `A passphrase has at least ${PASSPHRASE_MINIMUM} characters.`)
+    throw invalidOption(place, "passphrase", `A passphrase has at least ${PASSPHRASE_MINIMUM} characters.`)
   }
   const derive = async (vault: string, kdf: VaultKdf): Promise<KeyEncryptionKey | undefined> =>
     kdf.alg === "scrypt" ? keyEncryptionKey(vault, kdf, await stretched(Redacted.value(text), kdf)) : undefined
@@ -123,17 +113,30 @@ const keyEncryptionKey = async (vault: string, kdf: VaultKdf, material: Buffer):
   return { id: id.toString("base64url"), kdf, wrapping: await aesKey(wrapping), signing: macKey(signing) }
 }
 
-const keyBytes = (place: VaultPlace, given: VaultKeyMaterial): Buffer => {
-  if (given instanceof Uint8Array && given.length === KEY_BYTES) return Buffer.from(given)
-  if (typeof given === "string" && /^[A-Za-z0-9+/_-]{43}=?$/.test(given.trim())) {
-    const bytes = Buffer.from(given.trim(), "base64")
-    if (bytes.length === KEY_BYTES) return bytes
+const KEY_FORMS = "A key is 32 random bytes, or base64 of them; `openssl rand -base64 32` makes one."
+
+const fetchedKey = async (place: VaultPlace, fetch: () => PromiseLike<VaultKeyMaterial>): Promise<Buffer> => {
+  const refused = (nextStep: string): ProviderDeniedError =>
+    new ProviderDeniedError({ provider: place.provider, reason: "invalid_key", nextStep })
+  let fetched: VaultKeyMaterial
+  try {
+    fetched = await fetch()
+  } catch {
+    throw refused("The function passed as `key` failed; its error is not repeated because it may hold the key.")
   }
-  throw invalidKey(place, "A key is 32 random bytes, or base64 of them: openssl rand -base64 32 makes one.")
+  const bytes = keyBytes(fetched)
+  if (bytes === undefined) throw refused(`The function passed as \`key\` answered with something else. ${KEY_FORMS}`)
+  return bytes
 }
 
-const invalidKey = (place: VaultPlace, nextStep: string): ProviderDeniedError =>
-  new ProviderDeniedError({ provider: place.provider, reason: "invalid_key", nextStep })
+const keyBytes = (given: VaultKeyMaterial): Buffer | undefined => {
+  if (given instanceof Uint8Array) return given.length === KEY_BYTES ? Buffer.from(given) : undefined
+  if (typeof given !== "string" || !/^[A-Za-z0-9+/_-]{43}=?$/.test(given.trim())) return undefined
+  return Buffer.from(given.trim(), "base64")
+}
+
+const invalidOption = (place: VaultPlace, option: string, problem: string): InvalidProviderOptionsError =>
+  new InvalidProviderOptionsError({ provider: place.provider, option, problem })
 
 /** The two keys of one generation's index: ids become names under the first, lines are chained under the second. */
 export interface IndexKeys {

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { InvalidProviderOptionsError } from "@keyward/core"
 import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import { encryptedFileProvider } from "@keyward/provider-encrypted-file"
 import * as Effect from "effect/Effect"
@@ -42,6 +43,12 @@ describe("encryptedFileProvider", () => {
     const { path } = vaultFolder()
     expect(encryptedFileProvider({ path, key }).key).toBe("encrypted-file")
     expect(encryptedFileProvider({ path, key, providerKey: "team" }).key).toBe("team")
+  })
+
+  it("refuses a path that can be none, at once", () => {
+    for (const path of ["", "with\0NUL", undefined as unknown as string]) {
+      expect(() => encryptedFileProvider({ path, key })).toThrow(InvalidProviderOptionsError)
+    }
   })
 
   it("touches nothing before its first call, and only looks before its first write", async () => {

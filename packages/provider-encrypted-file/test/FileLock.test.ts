@@ -1,16 +1,17 @@
 /** Several writers, in one process and in many, some of which stop or are killed. All processes and files are real. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
-import { UnsafeVaultError, VaultLockedError } from "@keyward/provider-encrypted-file"
+import { fileURLToPath } from "node:url"
+import { inspectVault, UnsafeVaultError, VaultLockedError } from "@keyward/provider-encrypted-file"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { FileLock } from "../src/FileLock.ts"
-import { vaultFolder } from "./support/vaultFolder.ts"
+import { key, vaultFolder } from "./support/vaultFolder.ts"
 
-describe("writers of one vault", () => {
-  it("lose nothing when many write at once in many processes", { timeout: 60_000 }, async () => {
+describe("writers of one vault", { timeout: 60_000 }, () => {
+  it("lose nothing when many write at once in many processes", async () => {
     const { path, open } = vaultFolder()
     const workers = ["one", "two", "three", "four"].map((prefix) => work(path, "write", prefix, "50"))
     const { set } = open({ lockTimeoutMs: 60_000 })
@@ -93,7 +94,21 @@ describe("writers of one vault", () => {
     holder.process.kill("SIGKILL")
   })
 
-  it("lose no acknowledged write when they are killed at any moment", { timeout: 60_000 }, async () => {
+  it("may be copied at any moment, and every copy opens with what was acknowledged before", async () => {
+    const { path, open, folder } = vaultFolder()
+    const writer = work(path, "write", "copied", "0")
+    for (let copy = 0; copy < 12; copy++) {
+      await writer.says(`stored copied ${copy * 4}`)
+      const acknowledged = writer.said.length
+      const copied = join(folder, `copy-${copy}`)
+      copyFileSync(path, copied)
+      expect((await inspectVault(copied, { key })).verified).toMatchObject({ damagedRecords: 0, damagedEntries: 0 })
+      expect((await open({ path: copied }).ids()).length).toBeGreaterThanOrEqual(acknowledged)
+    }
+    writer.process.kill("SIGKILL")
+  })
+
+  it("lose no acknowledged write when they are killed at any moment", async () => {
     const { path, open } = vaultFolder()
     for (let round = 0; round < 6; round++) {
       const writer = work(path, "write", `round ${round}`, "0")
@@ -180,7 +195,7 @@ interface Worker {
 const work = (path: string, ...job: ReadonlyArray<string>): Worker => {
   const child = spawn(
     process.execPath,
-    ["--conditions=@keyward/source", join(import.meta.dirname, "support/worker.ts"), path, ...job],
+    ["--conditions=@keyward/source", fileURLToPath(new URL("support/worker.ts", import.meta.url)), path, ...job],
     {
       stdio: ["ignore", "pipe", "inherit"],
       env: { ...process.env, NODE_OPTIONS: "--disable-warning=ExperimentalWarning" },

@@ -1,5 +1,6 @@
 /** Keys: what is accepted, what is told apart, and changing them while others read and write. */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { InvalidProviderOptionsError } from "@keyward/core"
 import { CanaryScanner, canary } from "@keyward/core/testing"
 import {
   encryptedFileProvider,
@@ -17,7 +18,7 @@ import { key, vaultFolder } from "./support/vaultFolder.ts"
 
 const passphrase = "correct horse battery staple"
 
-describe("a vault's keys", () => {
+describe("a vault's keys", { timeout: 60_000 }, () => {
   it("opens with the same key in every form it may have", async () => {
     const { open } = vaultFolder()
     await open().set("a", "one")
@@ -58,11 +59,19 @@ describe("a vault's keys", () => {
   for (const [kind, secret] of unusable) {
     it(`refuses ${kind} at once`, () => {
       const { path } = vaultFolder()
-      expect(() => encryptedFileProvider({ path, ...(secret as VaultSecret) })).toThrow(
-        expect.objectContaining({ _tag: "ProviderDeniedError", reason: "invalid_key" }),
-      )
+      expect(() => encryptedFileProvider({ path, ...(secret as VaultSecret) })).toThrow(InvalidProviderOptionsError)
     })
   }
+
+  it("refuses what a function fetches when it is no key", async () => {
+    const { open } = vaultFolder()
+    for (const fetched of ["", Buffer.alloc(16), undefined as unknown as string]) {
+      await expect(open({ key: async () => fetched }).set("a", "one")).rejects.toMatchObject({
+        _tag: "ProviderDeniedError",
+        reason: "invalid_key",
+      })
+    }
+  })
 
   it("repeats nothing of what a function that fetches the key throws", async () => {
     const { open } = vaultFolder()

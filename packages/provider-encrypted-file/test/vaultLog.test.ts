@@ -50,7 +50,7 @@ const corruptIds = async (opened: Opened): Promise<ReadonlyArray<string>> => {
   return ids.filter((id) => found.get(id) === CORRUPT)
 }
 
-describe("a damaged vault", () => {
+describe("a damaged vault", { timeout: 60_000 }, () => {
   it("never answers with a wrong, older or missing value, whichever bit is turned over", async () => {
     const vault = vaultFolder()
     await story(vault.open())
@@ -256,7 +256,7 @@ describe("a damaged vault", () => {
   })
 })
 
-describe("a vault's log", () => {
+describe("a vault's log", { timeout: 60_000 }, () => {
   it("holds what a map would hold, through any sequence of writes, rotations and reopenings", async () => {
     const id = fc.constantFrom("x", "y", "z", "__proto__", "")
     const step = fc.oneof(

@@ -59,7 +59,7 @@ export const vaultFolder = (): VaultFolder => {
   }
 }
 
-export const speaking = (provider: EncryptedFileProvider): Opened => {
+const speaking = (provider: EncryptedFileProvider): Opened => {
   const run = <A, E>(effect: Effect.Effect<A, E>): Promise<A> => Effect.runPromise(effect)
   return {
     provider,
