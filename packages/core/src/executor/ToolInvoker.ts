@@ -65,7 +65,8 @@ export const executeTool = (
   options: ExecuteOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
   const parsed = parseToolAddress(address)
-  if (parsed === undefined) return Effect.fail(new ToolNotFoundError({ address, suggestions: [] }))
+  // Addresses come from models, which also make up what is no text.
+  if (parsed === undefined) return Effect.fail(new ToolNotFoundError({ address: String(address), suggestions: [] }))
   return Effect.flatMap(selectConnection(resources, identity, parsed.connection), (selected) => {
     const called = callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
     return resources.hasListener ? observed(resources, selected, parsed.tool, called) : called

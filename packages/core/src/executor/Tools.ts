@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import type { ConnectionRow } from "../connection/Connection.ts"
-import { connectionAddress, connectionIdentifier } from "../connection/ConnectionRef.ts"
+import { connectionAddress, connectionIdentifier, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity, Owner } from "../identity/Identity.ts"
 import { compiledIntegration, type IntegrationRecord } from "../integration/Integration.ts"
@@ -182,12 +182,15 @@ interface ConnectionFilter {
   readonly integration: string | undefined
   readonly owner: Owner | undefined
   readonly name: string | undefined
+  /** The connection, where it was given by its address. */
+  readonly ref: ConnectionRef | undefined
 }
 
-const isListed = ({ integration, owner, name }: ConnectionFilter, row: ConnectionRow): boolean =>
+const isListed = ({ integration, owner, name, ref }: ConnectionFilter, row: ConnectionRow): boolean =>
   (integration === undefined || row.integration === integration) &&
   (owner === undefined || row.owner === owner) &&
-  (name === undefined || row.name === name)
+  (name === undefined || row.name === name) &&
+  (ref === undefined || (row.integration === ref.integration && row.owner === ref.owner))
 
 const connectionFilter = ({ integration, owner, connection }: ListToolsInput): ConnectionFilter => {
   const ref = connection === undefined ? undefined : parseConnectionAddress(connection)
@@ -196,8 +199,9 @@ const connectionFilter = ({ integration, owner, connection }: ListToolsInput): C
         integration,
         owner,
         name: connection === undefined ? undefined : (connectionIdentifier(connection) ?? connection),
+        ref,
       }
-    : { integration: integration ?? ref.integration, owner: owner ?? ref.owner, name: ref.name }
+    : { integration: integration ?? ref.integration, owner: owner ?? ref.owner, name: ref.name, ref }
 }
 
 const optional = <A>(selected: Effect.Effect<A, SelectError>): Effect.Effect<A | undefined, StoreUnavailableError> =>

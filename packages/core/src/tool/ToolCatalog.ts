@@ -79,7 +79,7 @@ export const checkTools = (
         : names.has(name)
           ? "its name is used twice."
           : undefined
-    if (fault !== undefined) return Result.fail(new InvalidToolError({ integration, tool: name, fault }))
+    if (fault !== undefined) return Result.fail(new InvalidToolError({ integration, tool: String(name), fault }))
     names.add(name)
   }
   return Result.succeed(tools)
