@@ -396,6 +396,7 @@ describe("addresses and arguments", () => {
     "tools.api.admin.main.call",
     "tools..org.main.call",
     "Tools.api.org.main.call",
+    undefined as unknown as string,
   ])("does not know the address %j", async (address) => {
     const { executor } = await setStage()
     expect(await rejectionOf(executor.execute(address))).toBeInstanceOf(ToolNotFoundError)
