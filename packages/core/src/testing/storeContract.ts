@@ -3,9 +3,10 @@
  * runner can run. The property over random identities needs `fast-check`, an optional peer dependency.
  */
 import type { ContractCase } from "./ContractCase.ts"
+import { addConnectionCases } from "./storeConnectionCases.ts"
+import { addCatalogCases, addIntegrationCases } from "./storeIntegrationCases.ts"
 import { addIsolationCases, addLifetimeCases } from "./storePartitionCases.ts"
 import { type MakeStore, type StoreCapabilities, storeSuite } from "./storeProbe.ts"
-import { addCatalogCases, addConnectionCases, addIntegrationCases } from "./storeRecordCases.ts"
 
 /**
  * The cases a store must pass; `make` is called at least once per case and gives an empty store each time.

@@ -248,15 +248,3 @@ export const tools = (count: number, mark: string): ReadonlyArray<ToolDef> =>
     annotations: { readOnlyHint: index % 2 === 0 },
     data: { path: `/items/${index}`, mark },
   }))
-
-/** Compares code unit by code unit, the order of every list. */
-export const byCodeUnits = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
-
-/** The order of connection lists. */
-export const inListOrder = (rows: ReadonlyArray<ConnectionRow>): ReadonlyArray<ConnectionRow> =>
-  [...rows].sort(
-    (one, other) =>
-      byCodeUnits(one.integration, other.integration) ||
-      byCodeUnits(one.owner, other.owner) ||
-      byCodeUnits(one.name, other.name),
-  )

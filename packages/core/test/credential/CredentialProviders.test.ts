@@ -76,13 +76,18 @@ describe("calling", () => {
     expect(error).toMatchObject({ _tag: "ProviderTimeoutError", provider: "hanging", timeoutMs: 5 })
   })
 
-  it("reports a provider that dies as unavailable, and repeats nothing of what it threw", async () => {
+  it.each<[string, (secret: string) => CredentialProvider["get"]]>([
+    ["dies at once", (secret) => () => Effect.die(new Error(secret))],
+    ["dies later", (secret) => () => Effect.suspend(() => Effect.die(new Error(secret)))],
+    [
+      "throws instead of answering",
+      (secret) => () => {
+        throw new Error(secret)
+      },
+    ],
+  ])("reports a provider that %s as unavailable, and repeats nothing of what it threw", async (_, getOf) => {
     const secret = canary("thrown")
-    const dying: CredentialProvider = {
-      key: "dying",
-      writable: false,
-      get: () => Effect.suspend(() => Effect.die(new Error(secret))),
-    }
+    const dying: CredentialProvider = { key: "dying", writable: false, get: getOf(secret) }
     const error = await flipped(new CredentialProviders([dying], 1000).read("dying", "id"))
     expect(error).toMatchObject({ _tag: "ProviderUnavailableError", reason: "failed" })
     new CanaryScanner([secret]).expectNone(error, "the error")
