@@ -219,15 +219,21 @@ export const listConnections = (
     return rows.map((row) => toConnection(row, origins.get(row.integration) ?? ""))
   })
 
-/** The connection, or `null` when the caller sees none of that reference. */
+/** The connection, or `null` when the caller sees none of that reference. Its integration may be gone. */
 export const getConnection = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<Connection | null, SelectError> =>
-  Effect.catchTag(Effect.map(selectConnection(resources, identity, ref), view), "ConnectionNotFoundError", () =>
-    Effect.succeed(null),
-  )
+): Effect.Effect<Connection | null, InvalidConnectionInputError | StoreUnavailableError> => {
+  if (ref.owner === "user" && identity.subject === null) return Effect.succeed(null)
+  return Effect.gen(function* () {
+    const { connections, integrations } = resources.store
+    const row = yield* connections.get(yield* connectionKey(identity, ref))
+    if (row === undefined) return null
+    const integration = yield* integrations.get(identity.tenant, row.integration)
+    return toConnection(row, integration === undefined ? "" : joinOrigins(integration.origins))
+  })
+}
 
 /** Edits label and description. */
 export const updateConnection = (
@@ -380,8 +386,6 @@ const withdrawn = (row: ConnectionRow): ConnectionRow => ({
   statusReason: "removal_incomplete",
   version: row.version + 1,
 })
-
-const view = ({ row, compiled }: SelectedConnection): Connection => toConnection(row, compiled.origins)
 
 const lockOf = (key: ConnectionKey): string =>
   JSON.stringify(["connection", key.tenant, key.subject, key.integration, key.owner, key.name])

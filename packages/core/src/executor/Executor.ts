@@ -48,7 +48,7 @@ export interface EffectConnections {
   list(
     input?: ListConnectionsInput,
   ): Effect.Effect<ReadonlyArray<Connection>, InvalidConnectionInputError | StoreUnavailableError>
-  get(ref: ConnectionRef): Effect.Effect<Connection | null, SelectError>
+  get(ref: ConnectionRef): Effect.Effect<Connection | null, InvalidConnectionInputError | StoreUnavailableError>
   update(
     ref: ConnectionRef,
     input: UpdateConnectionInput,
