@@ -50,7 +50,10 @@ export interface CredentialProvider {
   list?(): Effect.Effect<ReadonlyArray<ProviderItem>, ProviderError>
   /** Forgets what is cached for an id: an API has just rejected the value. The next {@link CredentialProvider.get} reads it anew. */
   invalidate?(id: string): Effect.Effect<void>
-  /** Releases what the provider holds open. Called once, by `executor.close()`. Later calls fail with `ProviderUnavailableError`. */
+  /**
+   * Releases what the provider holds open. Called by `executor.close()`; calling it again does nothing. Later calls of the
+   * other methods fail with `ProviderUnavailableError`.
+   */
   close?(): Effect.Effect<void>
 }
 

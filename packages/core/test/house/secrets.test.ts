@@ -11,8 +11,12 @@ import { packageNames, parse, readSources } from "./sources.ts"
 /** Each file that may see a secret in clear, and what for. */
 const allowed = new Map([
   ["packages/core/src/auth/applyAuth.ts", "places the values in the request"],
-  ["packages/provider-encrypted-file/src/EncryptedFile.ts", "encrypts the value it stores"],
+  ["packages/core/src/credential/CredentialProvider.ts", "hands the value to providers written with Promises"],
+  ["packages/core/src/executor/Extensions.ts", "hands the value to plugins written with Promises that ask for it"],
+  ["packages/core/src/testing/providerProbe.ts", "compares what a provider under test gave back"],
+  ["packages/provider-encrypted-file/src/vaultKey.ts", "encrypts the value it stores"],
   ["packages/provider-keychain/src/Keychain.ts", "hands the value to the operating system"],
+  ["packages/provider-onepassword/src/opCli.ts", "hands the service account token to the CLI in its environment"],
 ])
 
 interface RedactedNames {
