@@ -6,9 +6,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { InvalidProviderOptionsError } from "@keyward/core"
 import type { CredentialProvider, ProviderError, ProviderItem } from "@keyward/core/effect"
 import { accountNameOf, idOfAccountName } from "./accountName.ts"
-import { denied, providerKey } from "./keychainFailure.ts"
+import { providerKey } from "./keychainFailure.ts"
 import { limitsOf, misfit } from "./keychainLimits.ts"
 import { KeychainThread } from "./KeychainThread.ts"
 import { secretOfStoredText, storedTextOf } from "./storedText.ts"
@@ -27,7 +28,9 @@ export interface KeychainOptions {
  *
  * Fails with `ProviderUnavailableError` and the reason `no_keychain` where there is none (no D-Bus session, as in a
  * container), `locked`, `no_default_keychain` or `not_responding`; with `ProviderDeniedError` and the reason
- * `value_too_large` (Windows: beyond 1,280 UTF-16 code units; elsewhere 8 MiB) or `id_too_long` (Windows: 512 characters). Throws `ProviderDeniedError` for a service that cannot work.
+ * `value_too_large` (Windows: beyond 1,280 UTF-16 code units; elsewhere 8 MiB) or `id_too_long` (Windows: 512 characters).
+ *
+ * @throws InvalidProviderOptionsError for a service that cannot work.
  *
  * @example
  * ```ts
@@ -40,10 +43,12 @@ export interface KeychainOptions {
 export const keychainProvider = (options: KeychainOptions = {}): CredentialProvider => {
   const service = options.service ?? "keyward"
   if (!/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$/.test(service)) {
-    throw denied(
-      "invalid_options",
-      "`service` has to be 1 to 100 ASCII letters, digits, spaces, dots, dashes or underscores.",
-    )
+    throw new InvalidProviderOptionsError({
+      provider: providerKey,
+      option: "service",
+      problem:
+        "Pass 1 to 100 ASCII letters, digits, spaces, dots, dashes or underscores, beginning with a letter or digit.",
+    })
   }
   const index = `${service} (index)`
   const limits = limitsOf(process.platform)

@@ -9,7 +9,7 @@ import { ProviderDeniedError, type ProviderError, ProviderUnavailableError } fro
 export const providerKey = "keychain"
 
 /** A failure after which trying again is worthwhile. */
-export const unavailable = (reason: string, nextStep: string): ProviderUnavailableError =>
+const unavailable = (reason: string, nextStep: string): ProviderUnavailableError =>
   new ProviderUnavailableError({ provider: providerKey, reason, nextStep })
 
 /** A failure that stays until somebody changes something. */

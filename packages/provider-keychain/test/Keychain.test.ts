@@ -180,15 +180,25 @@ describeWithSecretService("a machine with a Secret Service", () => {
 
     it("lets a process end by itself, and finishes what is under way before", async () => {
       const name = freshService()
+      const host = `
+        import { keychainProvider } from "@keyward/provider-keychain"
+        import * as Effect from "effect/Effect"
+        import * as Redacted from "effect/Redacted"
+        const provider = keychainProvider({ service: ${JSON.stringify(name)} })
+        await Effect.runPromise(provider.set("from a host", Redacted.make("value")))
+        console.log("stored")`
       const output = execFileSync(
         process.execPath,
-        ["--conditions=@keyward/source", join(import.meta.dirname, "host.ts"), name],
-        { env: { PATH: process.env["PATH"], ...service.environment }, encoding: "utf8", timeout: 15_000 },
+        ["--conditions=@keyward/source", "--input-type=module", "--eval", host],
+        {
+          cwd: join(import.meta.dirname, ".."),
+          env: { PATH: process.env["PATH"], ...service.environment },
+          encoding: "utf8",
+          timeout: 15_000,
+        },
       )
       expect(output).toBe("stored\n")
-      expect(service.secretTool(["lookup", "service", name, "username", "from a host".replaceAll(" ", "%20")])).toBe(
-        "value",
-      )
+      expect(service.secretTool(["lookup", "service", name, "username", "from%20a%20host"])).toBe("value")
     })
   })
 })

@@ -3,6 +3,7 @@
  *
  * Real on every Linux, with or without system packages: this process is pointed at a bus that is not there.
  */
+import { InvalidProviderOptionsError } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -63,7 +64,7 @@ describe("classify", () => {
 
 describe("keychainProvider", () => {
   it.each(["", " ", "-x", "a\0b", "*", "a/b", "é", "x".repeat(101)])("refuses the service %j", (service) => {
-    expect(() => keychainProvider({ service })).toThrow(/invalid_options/)
+    expect(() => keychainProvider({ service })).toThrow(InvalidProviderOptionsError)
   })
 })
 

@@ -9,11 +9,14 @@ import { delimiter, join } from "node:path"
 import { createInterface } from "node:readline"
 import { describe } from "vitest"
 
+const runSession = "dbus-run-session"
+const secretTool = "secret-tool"
+
 /** The Debian packages it needs, and one program of each. */
 const packages = new Map([
-  ["dbus", "dbus-run-session"],
+  ["dbus", runSession],
   ["gnome-keyring", "gnome-keyring-daemon"],
-  ["libsecret-tools", "secret-tool"],
+  ["libsecret-tools", secretTool],
 ])
 
 const isOnPath = (program: string): boolean =>
@@ -60,13 +63,17 @@ export class SecretService implements AsyncDisposable {
   }
 
   static async #start(home: string, unlock: string): Promise<SecretService> {
+    // Asked before the daemon has its name on the bus, the bus would start another one, which nobody unlocks.
     const script = `
+      call() { dbus-send --session --print-reply "$@" 2>/dev/null; }
+      is_named() { call --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets | grep -q true; }
+      has_default() { call --dest=org.freedesktop.secrets /org/freedesktop/secrets org.freedesktop.Secret.Service.ReadAlias string:default | grep -q collection; }
       gnome-keyring-daemon --foreground --components=secrets ${unlock} >/dev/null 2>&1 &
-      while ! secret-tool search keyward ready >/dev/null 2>&1; do kill -0 $! || exit 1; done
+      until is_named && has_default; do kill -0 $! || exit 1; sleep 0.05; done
       echo "$DBUS_SESSION_BUS_ADDRESS $!"
       read -r
       kill -KILL $!`
-    const session = spawn("dbus-run-session", ["--", "bash", "-c", script], {
+    const session = spawn(runSession, ["--", "bash", "-c", script], {
       stdio: ["pipe", "pipe", "ignore"],
       env: { PATH: process.env["PATH"], HOME: home, XDG_RUNTIME_DIR: home },
     })
@@ -82,7 +89,7 @@ export class SecretService implements AsyncDisposable {
 
   /** Looks at the keyring, or changes it, the way another program does. Text goes in and out as Latin-1, byte by byte. */
   secretTool(args: ReadonlyArray<string>, input = ""): string {
-    return execFileSync("secret-tool", args, {
+    return execFileSync(secretTool, args, {
       input,
       encoding: "latin1",
       env: { PATH: process.env["PATH"], ...this.environment },

@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { InvalidProviderOptionsError } from "@keyward/core"
 import {
   type CredentialProvider,
   ProviderDeniedError,
@@ -50,7 +51,9 @@ export interface OnePasswordProvider extends CredentialProvider {
  * Ids are secret references (`op://vault/item/field`, `op://vault/item/section/field`, `?attribute=otp` for a one-time
  * code) or, with exactly one entry in `vaults`, bare item ids, which mean the item's main secret. A reference to a vault,
  * item or field that is not there fails with `ProviderDeniedError` and the reason `vault_not_found`, `item_not_found` or
- * `field_not_found`; an id that is no reference is `undefined`. Throws `ProviderDeniedError` for options that cannot work.
+ * `field_not_found`; an id that is no reference is `undefined`.
+ *
+ * @throws InvalidProviderOptionsError for options that cannot work.
  *
  * @example
  * ```ts
@@ -288,25 +291,29 @@ const vaultNotAllowed = (subject: string): ProviderDeniedError =>
 const maximumMs = 2 ** 31 - 1
 
 const checkOptions = (options: OnePasswordOptions, token: Redacted.Redacted | undefined): void => {
-  const { account, command, vaults, cache } = options
-  const isDuration = (value: number | undefined): boolean =>
-    value === undefined || (Number.isFinite(value) && value > 0 && value <= maximumMs)
-  const problems = [
-    account !== undefined && !isArgument(account) && "`account` has to be a sign-in address or an account id.",
-    command !== undefined && !isArgument(command) && "`command` has to be the name or the path of the 1Password CLI.",
-    token !== undefined && !isUsableToken(token) && "`serviceAccountToken` is empty or holds spaces or line breaks.",
-    vaults !== undefined &&
-      vaults.length === 0 &&
-      "`vaults` is empty, so nothing could be read; leave it out for all vaults.",
-    vaults?.some((vault) => !isArgument(vault)) && "Each of `vaults` has to be the name or the id of a vault.",
-    !isDuration(options.timeoutMs) && "`timeoutMs` has to be a positive number of milliseconds.",
-    !isDuration(options.unlockTimeoutMs) && "`unlockTimeoutMs` has to be a positive number of milliseconds.",
-    cache &&
-      !isDuration(cache.lifetimeMs) &&
-      "`cache.lifetimeMs` has to be a positive number of milliseconds; `cache: false` turns it off.",
-  ]
-  const problem = problems.find((each) => typeof each === "string")
-  if (typeof problem === "string") throw denied("invalid_options", problem)
+  const { account, cache, command, timeoutMs, unlockTimeoutMs, vaults } = options
+  const refuse = (option: keyof OnePasswordOptions, isWrong: boolean | undefined, problem: string): void => {
+    if (isWrong === true) throw new InvalidProviderOptionsError({ provider: providerKey, option, problem })
+  }
+  const isWrongArgument = (text: string | undefined): boolean => text !== undefined && !isArgument(text)
+  const isWrongDuration = (value: number | undefined): boolean =>
+    value !== undefined && !(Number.isFinite(value) && value > 0 && value <= maximumMs)
+  refuse("account", isWrongArgument(account), "Pass a sign-in address or the id of an account.")
+  refuse("command", isWrongArgument(command), "Pass the name or the path of the 1Password CLI.")
+  refuse(
+    "serviceAccountToken",
+    token !== undefined && !isUsableToken(token),
+    "It is empty or holds spaces or line breaks; copy the token again, whole.",
+  )
+  refuse("vaults", vaults?.length === 0, "It is empty, so nothing could be read; leave it out for all vaults.")
+  refuse("vaults", vaults?.some(isWrongArgument), "Pass names or ids of vaults.")
+  refuse("timeoutMs", isWrongDuration(timeoutMs), "Pass a positive number of milliseconds.")
+  refuse("unlockTimeoutMs", isWrongDuration(unlockTimeoutMs), "Pass a positive number of milliseconds.")
+  refuse(
+    "cache",
+    cache !== false && isWrongDuration(cache?.lifetimeMs),
+    "Pass `{ lifetimeMs }` with a positive number of milliseconds, or `false` to read each time.",
+  )
 }
 
 /** Text that cannot be mistaken for an option of `op`, nor cut short by the operating system. */

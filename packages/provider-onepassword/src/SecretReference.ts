@@ -6,7 +6,7 @@
  */
 
 /** What of a field is asked for: its value, its current one-time code, or a private key in OpenSSH's format. */
-export type FieldForm = "value" | "otp" | "openssh"
+type FieldForm = "value" | "otp" | "openssh"
 
 /** A parsed id. Names are as written; 1Password compares them without regard to case. */
 export interface SecretReference {

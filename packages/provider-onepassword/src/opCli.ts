@@ -9,11 +9,12 @@ import { access, constants, stat } from "node:fs/promises"
 import { delimiter, isAbsolute, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Semaphore from "effect/Semaphore"
 import type { ProviderError } from "@keyward/core/effect"
 import { denied, timedOut, unavailable } from "./opFailure.ts"
 
 /** How a finished `op` ended. */
-export interface OpOutcome {
+interface OpOutcome {
   /** `null` when a signal ended it. */
   readonly exitCode: number | null
   readonly stdout: string
@@ -39,6 +40,7 @@ export interface OpCli {
 /** Makes the runner. The executable is looked up on PATH at the first call and remembered once it was found. */
 export const makeOpCli = (options: OpCliOptions): OpCli => {
   let executable: string | undefined
+  const oneStart = Semaphore.makeUnsafe(1)
   const locate = Effect.suspend(() =>
     executable === undefined
       ? Effect.tap(findExecutable(options.command), (found) => Effect.sync(() => (executable = found)))
@@ -46,15 +48,24 @@ export const makeOpCli = (options: OpCliOptions): OpCli => {
   )
   return {
     run: (args, limitMs) =>
-      Effect.flatMap(locate, (path) =>
-        Effect.tapError(runProcess(path, args, environment(options, process.env), limitMs), (failure) =>
+      Effect.gen(function* () {
+        const path = yield* locate
+        yield* oneStart.withPermit(nextTurn)
+        const running = runProcess(path, args, environment(options, process.env), limitMs)
+        return yield* Effect.tapError(running, (failure) =>
           Effect.sync(() => {
             if (isMissing(failure)) executable = undefined
           }),
-        ),
-      ),
+        )
+      }),
   }
 }
+
+/** Starting a process stops the event loop until the child runs; several starts in one turn would stop it for the sum. */
+const nextTurn = Effect.callback<void>((resume) => {
+  const turn = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(turn))
+})
 
 /** Whether `op` will not ask a person: a service account or a Connect server answers for it. */
 export const isUnattended = (options: OpCliOptions): boolean => {

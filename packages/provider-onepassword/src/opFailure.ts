@@ -221,10 +221,10 @@ export const fieldNotFound = (subject: string): ProviderDeniedError =>
   denied("field_not_found", `The item has no such field for ${subject}. Check its label or id, and its section.`)
 
 /** How long a rate limit holds when `op` does not say, in milliseconds. */
-export const defaultRateLimitWaitMs = 60_000
+const defaultRateLimitWaitMs = 60_000
 
 /** How long nobody is asked again after having dismissed the prompt, in milliseconds. */
-export const promptPauseMs = 60_000
+const promptPauseMs = 60_000
 
 const unitMs: Readonly<Record<string, number>> = { second: 1_000, minute: 60_000, hour: 3_600_000 }
 

@@ -19,7 +19,7 @@ export interface OpVault {
 }
 
 /** One field, its secrets wrapped. */
-export interface OpField {
+interface OpField {
   readonly id: string
   readonly label: string
   readonly section: { readonly id: string; readonly label: string } | undefined

@@ -1,9 +1,10 @@
 /** What is special about 1Password, over real processes: what `op` is told, how often it is asked, and what its answers mean. */
-import { spawn } from "node:child_process"
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { execFileSync } from "node:child_process"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { it as itEffect } from "@effect/vitest"
+import { InvalidProviderOptionsError } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -159,7 +160,7 @@ describe("what op is told", () => {
     { unlockTimeoutMs: -1 },
     { cache: { lifetimeMs: Number.POSITIVE_INFINITY } },
   ] satisfies ReadonlyArray<OnePasswordOptions>)("is never started with options like %j", (options) => {
-    expect(() => onePasswordProvider(options)).toThrow(/invalid_options/)
+    expect(() => onePasswordProvider(options)).toThrow(InvalidProviderOptionsError)
   })
 })
 
@@ -816,25 +817,17 @@ describe("a host process", () => {
   it("ends by itself while values are still in memory", async () => {
     const op = new FakeOp({ items: [github] })
     const program = `
-      import { onePasswordProvider } from ${JSON.stringify(join(import.meta.dirname, "../src/index.ts"))}
+      import { onePasswordProvider } from "@keyward/provider-onepassword"
       import * as Effect from "effect/Effect"
       const provider = onePasswordProvider({ command: ${JSON.stringify(op.command)} })
       const value = await Effect.runPromise(provider.get("op://Agents/GitHub/password"))
       console.log(String(value))`
-    const script = join(import.meta.dirname, `host-${process.pid}.ts`)
-    writeFileSync(script, program)
-    try {
-      const host = spawn(process.execPath, ["--conditions=@keyward/source", script], {
-        stdio: ["ignore", "pipe", "inherit"],
-      })
-      const output: Array<Buffer> = []
-      host.stdout.on("data", (chunk: Buffer) => output.push(chunk))
-      const status = await new Promise((done) => host.on("close", done))
-      expect({ status, output: Buffer.concat(output).toString() }).toEqual({ status: 0, output: "<redacted>\n" })
-      expect(existsSync(op.folder)).toBe(true)
-    } finally {
-      rmSync(script)
-      op[Symbol.dispose]()
-    }
+    const output = execFileSync(
+      process.execPath,
+      ["--conditions=@keyward/source", "--input-type=module", "--eval", program],
+      { cwd: join(import.meta.dirname, ".."), encoding: "utf8", timeout: 15_000 },
+    )
+    expect(output).toBe("<redacted>\n")
+    op[Symbol.dispose]()
   })
 })

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 /** A field as `op item get` prints it. */
-export interface FakeField {
+interface FakeField {
   readonly id: string
   readonly type?: string
   readonly purpose?: string
@@ -36,7 +36,7 @@ export interface FakeItem {
 }
 
 /** What the program does instead of answering, when every word of `when` is among its arguments. */
-export interface FakeRule {
+interface FakeRule {
   readonly when: ReadonlyArray<string>
   /** How many processes follow the rule; the others go on to the next. Default: all. */
   readonly times?: number
