@@ -41,18 +41,18 @@ export interface Transport {
 export const undiciTransport = (limits: TransportLimits, policy: AddressPolicy): Transport => {
   let pools: Promise<Pools> | undefined
   let loaded: Pools | undefined
-  let isClosed = false
+  const closing = new AbortController()
   return {
     send: (request, done) => {
       const exchange = new Exchange(request, limits, done)
-      if (isClosed) {
+      if (closing.signal.aborted) {
         exchange.fail(new InvalidRequestError({ reason: "the executor was closed; create a new one." }))
         return () => undefined
       }
       if (loaded !== undefined) {
         exchange.start(poolFor(loaded, policy, request.url))
       } else {
-        pools ??= loadPools(limits, policy)
+        pools ??= loadPools(limits, policy, closing.signal)
         pools.then(
           (ready) => {
             loaded = ready
@@ -68,7 +68,8 @@ export const undiciTransport = (limits: TransportLimits, policy: AddressPolicy):
       }
     },
     close: async () => {
-      isClosed = true
+      // undici waits for sockets that are still connecting; the signal ends those too.
+      closing.abort()
       const open = await pools?.catch(() => undefined)
       await Promise.all([open?.guarded.destroy(), open?.listed.destroy()])
     },
@@ -85,9 +86,9 @@ interface Pools {
 const poolFor = (pools: Pools, policy: AddressPolicy, url: URL): Dispatcher =>
   policy.isListed(url) ? pools.listed : pools.guarded
 
-const loadPools = async (limits: TransportLimits, policy: AddressPolicy): Promise<Pools> => {
+const loadPools = async (limits: TransportLimits, policy: AddressPolicy, closing: AbortSignal): Promise<Pools> => {
   const { Agent } = await import("undici")
-  const connect = { timeout: Math.min(limits.timeoutMs, 10_000) }
+  const connect = { timeout: Math.min(limits.timeoutMs, 10_000), signal: closing }
   const options = { headersTimeout: limits.timeoutMs, bodyTimeout: limits.timeoutMs }
   return {
     guarded: new Agent({ ...options, connect: { ...connect, lookup: publicLookup(policy) } }),
