@@ -22,6 +22,8 @@ export class FileLock {
   readonly #timeoutMs: number
   #database: DatabaseSync | undefined
   #inode: number | undefined
+  #isHeld = false
+  #isClosed = false
 
   constructor(place: VaultPlace, timeoutMs: number) {
     this.#place = place
@@ -35,18 +37,26 @@ export class FileLock {
     const leave = await this.#queue(deadline)
     try {
       const database = await this.#acquire(deadline)
+      this.#isHeld = true
       try {
         return await work()
       } finally {
+        this.#isHeld = false
         database.exec("ROLLBACK")
+        if (this.#isClosed) this.#disconnect()
       }
     } finally {
       leave()
     }
   }
 
-  /** Closes the lock's file; the lock must not be held. */
+  /** Closes the lock's file: now, or when the lock is given back. */
   close(): void {
+    this.#isClosed = true
+    if (!this.#isHeld) this.#disconnect()
+  }
+
+  #disconnect(): void {
     this.#database?.close()
     this.#database = undefined
   }
@@ -81,11 +91,11 @@ export class FileLock {
       database.exec("BEGIN EXCLUSIVE")
       if (this.#isCurrent()) return database
       database.exec("ROLLBACK")
-      this.close()
+      this.#disconnect()
       return undefined
     } catch (thrown) {
       if (isBusy(thrown)) return undefined
-      this.close()
+      this.#disconnect()
       throw thrown instanceof UnsafeVaultError ? thrown : ioFailure(this.#place, "Locking", thrown)
     }
   }

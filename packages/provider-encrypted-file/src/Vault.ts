@@ -2,7 +2,7 @@
  * The vault as its provider uses it: reads from memory as long as the file has not changed, writes in groups under the
  * lock, compaction, and rotation of keys.
  *
- * Called by `encryptedFileProvider`. Whoever holds the lock reads from memory, because nobody else can write then.
+ * Called by `encryptedFileProvider`. While this process appends, it reads from memory: nobody else can write then.
  */
 import { randomUUID } from "node:crypto"
 import { existsSync, lstatSync, type Stats } from "node:fs"
@@ -11,6 +11,7 @@ import { setImmediate as nextTurn } from "node:timers/promises"
 import { isProviderError, ProviderUnavailableError } from "@keyward/core/effect"
 import type * as Redacted from "effect/Redacted"
 import { companions, replaceFile } from "./durableFile.ts"
+import { newKeyRecord, resealed, usedKeys } from "./dataKeyRotation.ts"
 import { FileLock } from "./FileLock.ts"
 import { prepareFolder } from "./vaultAccess.ts"
 import {
@@ -24,13 +25,13 @@ import {
 import type { RecordBody, WrappedDataKey } from "./vaultFormat.ts"
 import { ABSENT, VaultGeneration } from "./VaultGeneration.ts"
 import { generationBytes } from "./generationBytes.ts"
+import { type Mutation, recordsOf, WriteQueue } from "./WriteQueue.ts"
 import {
   createDataKey,
   type KeyEncryptionKey,
   type KeySource,
   keySource,
   rewrapDataKey,
-  sealedUnder,
   type VaultSecret,
 } from "./vaultKey.ts"
 
@@ -60,19 +61,8 @@ export interface VaultConfig {
   readonly anchor: VaultAnchor | undefined
 }
 
-interface Mutation {
-  readonly id: string
-  /** `undefined` deletes. */
-  readonly value: Redacted.Redacted | undefined
-  readonly signal: AbortSignal
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
-const GROUP_LIMIT = 64
 const RESEAL_GROUP = 128
 const COMPACTION_MINIMUM_BYTES = 256 * 1024
-const YIELD_EVERY = 512
 
 /** The vault; see the file's header. */
 export class Vault {
@@ -83,12 +73,11 @@ export class Vault {
   #known: ReadonlyArray<KeyEncryptionKey> = []
   #generation: VaultGeneration | undefined
   #isKnownAbsent = false
-  #isHeld = false
+  #isAppending = false
   #isClosed = false
   #seen: VaultState | undefined
   #turn: Promise<unknown> = Promise.resolve()
-  #queue: Array<Mutation> = []
-  #draining: Promise<void> | undefined
+  readonly #writes: WriteQueue
   #compactAtDeadBytes = COMPACTION_MINIMUM_BYTES
 
   constructor({ place, source, lockTimeoutMs, anchor }: VaultConfig) {
@@ -96,6 +85,12 @@ export class Vault {
     this.#source = source
     this.#anchor = anchor
     this.#lock = new FileLock(this.#place, lockTimeoutMs)
+    this.#writes = new WriteQueue((commit) =>
+      this.#locked(async () => {
+        await commit((group) => this.#commit(group))
+        await this.#compactWhenDue()
+      }),
+    )
   }
 
   /** The value if it can be told at once, {@link ABSENT} if it is not there, `undefined` if {@link Vault.get} must be asked. */
@@ -118,28 +113,24 @@ export class Vault {
 
   /** Stores a value, or deletes with `undefined`; returns when that is durable. Writes that wait together share one append. */
   write(id: string, value: Redacted.Redacted | undefined, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (this.#isClosed) return reject(this.#closed())
-      this.#queue.push({ id, value, signal, resolve, reject })
-      this.#draining ??= this.#drain()
-    })
+    return this.#isClosed ? Promise.reject(this.#closed()) : this.#writes.add({ id, value }, signal)
   }
 
   /** Puts a new data key in use, seals every entry anew in small groups, then drops the former keys and generations. */
   async rotateDataKey(): Promise<void> {
-    const kid = await this.#locked(async () => {
+    let names = await this.#locked(async () => {
       const generation = await this.#existing()
-      const { header, log, kek } = generation
-      const key = await createDataKey(header.vault, kek, log.seq + 1)
-      await generation.append([{ kind: "key", subject: key.kid, version: 0, jwe: Buffer.from(key.jwe, "latin1") }])
-      await this.#advance(generation)
-      return key.kid
+      this.#assertNameable(generation)
+      await this.#append(generation, [await newKeyRecord(generation)])
+      return [...generation.log.entries.keys()]
     })
-    let names = await this.#locked(async () => [...(await this.#existing()).log.entries.keys()])
     while (names.length > 0) {
       const group = names.slice(0, RESEAL_GROUP)
       names = names.slice(RESEAL_GROUP)
-      await this.#locked(() => this.#reseal(group, kid))
+      await this.#locked(async () => {
+        const generation = await this.#existing()
+        await this.#append(generation, await resealed(generation, group))
+      })
       await nextTurn()
     }
     await this.#locked(async () => {
@@ -169,7 +160,7 @@ export class Vault {
   /** Ends pending writes, then forgets everything. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#draining
+    await this.#writes.settled()
     await this.#inTurn(async () => {
       this.#generation?.close()
       this.#generation = undefined
@@ -191,7 +182,7 @@ export class Vault {
   /** One lstat call, which the kernel answers from memory. */
   #isFresh(): boolean {
     if (this.#isClosed) return false
-    if (this.#isHeld) return true
+    if (this.#isAppending) return true
     const found = this.#stat()
     const generation = this.#generation
     if (found === undefined) return generation === undefined && this.#isKnownAbsent
@@ -255,18 +246,16 @@ export class Vault {
 
   /** Runs `work` under the lock with the newest state in memory. */
   async #locked<A>(work: () => Promise<A>): Promise<A> {
-    if (this.#isClosed && this.#draining === undefined) throw this.#closed()
+    this.#assertOpen()
     prepareFolder(this.#place)
     return this.#lock.hold(() =>
       this.#inTurn(async () => {
+        this.#assertOpen()
         await this.#refresh()
-        this.#isHeld = true
         try {
           return await work()
         } catch (thrown) {
           throw isProviderError(thrown) ? thrown : ioFailure(this.#place, "Writing", thrown)
-        } finally {
-          this.#isHeld = false
         }
       }),
     )
@@ -278,63 +267,20 @@ export class Vault {
     return done
   }
 
-  async #drain(): Promise<void> {
-    while (this.#queue.length > 0) {
-      let group: ReadonlyArray<Mutation> = []
-      try {
-        await this.#locked(async () => {
-          group = this.#queue.splice(0, GROUP_LIMIT)
-          await this.#commit(group)
-          for (const { resolve } of group) resolve()
-          await this.#compactWhenDue()
-        })
-      } catch (thrown) {
-        const failed = group.length > 0 ? group : this.#queue.splice(0)
-        for (const { reject } of failed) reject(thrown)
-      }
-    }
-    this.#draining = undefined
-  }
-
   async #commit(group: ReadonlyArray<Mutation>): Promise<void> {
-    const wanted = group.filter(({ signal, reject }) => {
-      if (signal.aborted) reject(signal.reason)
-      return !signal.aborted
-    })
-    if (this.#generation === undefined && wanted.every(({ value }) => value === undefined)) return
+    if (this.#generation === undefined && group.every(({ value }) => value === undefined)) return
     const generation = await this.#existing()
-    const stored = new Set<string>()
-    const needed = wanted.filter(({ id, value }) => {
-      const name = generation.name(id)
-      const isNeeded = value !== undefined || stored.has(name) || generation.log.entries.has(name)
-      if (value !== undefined) stored.add(name)
-      return isNeeded
-    })
-    if (needed.length === 0) return
-    const first = generation.log.seq + 1
-    await generation.append(
-      await Promise.all(
-        needed.map(async ({ id, value }, index): Promise<RecordBody> => {
-          if (value !== undefined) return generation.seal({ id, value }, first + index)
-          return { kind: "del", subject: generation.name(id), version: 0 }
-        }),
-      ),
-    )
-    await this.#advance(generation)
+    await this.#append(generation, await recordsOf(generation, group))
   }
 
-  async #reseal(names: ReadonlyArray<string>, kid: string): Promise<void> {
-    const generation = await this.#existing()
-    const first = generation.log.seq + 1
-    const bodies: Array<RecordBody> = []
-    for (const name of names) {
-      const entry = generation.log.entries.get(name)
-      if (entry?.jwe === undefined || sealedUnder(entry.jwe) === kid) continue
-      const opened = await generation.openEntry(name, entry)
-      if (opened !== undefined) bodies.push(await generation.seal(opened, first + bodies.length))
-    }
+  async #append(generation: VaultGeneration, bodies: ReadonlyArray<RecordBody>): Promise<void> {
     if (bodies.length === 0) return
-    await generation.append(bodies)
+    this.#isAppending = true
+    try {
+      await generation.append(bodies)
+    } finally {
+      this.#isAppending = false
+    }
     await this.#advance(generation)
   }
 
@@ -389,13 +335,23 @@ export class Vault {
     { keepPrevious, vault = "" }: { readonly keepPrevious: boolean; readonly vault?: string },
   ): Promise<void> {
     const from = this.#generation
-    if (from?.log.unknownDamage.any) throw new CorruptEntryError(this.#place, "An entry that cannot be named")
+    if (from !== undefined) this.#assertNameable(from)
     const [first, ...rest] = keys
     if (first === undefined) throw new CorruptHeaderError(this.#place, "none of its data keys opens")
     const chunks = await generationBytes(from, { vault: from?.header.vault ?? vault, kek, keys: [first, ...rest] })
     await replaceFile(this.#place.path, chunks, { keepPrevious })
     await this.#refresh()
     if (this.#generation !== undefined) await this.#advance(this.#generation)
+  }
+
+  /** Writes that were accepted before it was closed are still carried out. */
+  #assertOpen(): void {
+    if (this.#isClosed && !this.#writes.isBusy) throw this.#closed()
+  }
+
+  /** Rewriting would forget that entries were lost whose names cannot be told. */
+  #assertNameable({ log }: VaultGeneration): void {
+    if (log.unknownDamage.any) throw new CorruptEntryError(this.#place, "An entry that cannot be named")
   }
 
   #missing(previous: string): ProviderUnavailableError {
@@ -416,16 +372,3 @@ export class Vault {
 }
 
 const stateOf = ({ header, log }: VaultGeneration): VaultState => ({ vault: header.vault, seq: log.seq })
-
-/** The keys that entries are still sealed under, and the active one. */
-const usedKeys = async ({ log }: VaultGeneration): Promise<ReadonlyArray<WrappedDataKey>> => {
-  if (log.keys.length === 1) return log.keys
-  const used = new Set([log.activeKey.kid])
-  let count = 0
-  for (const { jwe } of log.entries.values()) {
-    const kid = jwe && sealedUnder(jwe)
-    if (kid !== undefined) used.add(kid)
-    if (++count % YIELD_EVERY === 0) await nextTurn()
-  }
-  return log.keys.filter(({ kid }) => used.has(kid))
-}

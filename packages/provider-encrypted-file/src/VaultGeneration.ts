@@ -228,8 +228,10 @@ export class VaultGeneration {
     const entries = [...this.log.entries]
     for (let at = 0; at < entries.length; at += PARALLEL) {
       const opened = entries.slice(at, at + PARALLEL).map(async ([name, entry]) => {
-        entry.id ??= (await this.openEntry(name, entry))?.id as string
-        if (entry.id !== undefined) ids.push(entry.id)
+        const id = entry.id ?? (await this.openEntry(name, entry))?.id
+        if (id === undefined) return
+        entry.id = id
+        ids.push(id)
       })
       await Promise.all(opened)
     }

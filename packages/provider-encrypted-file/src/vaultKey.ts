@@ -80,10 +80,16 @@ const passphraseSource = (place: VaultPlace, passphrase: string | Redacted.Redac
   if (typeof given !== "string" || given.length < PASSPHRASE_MINIMUM) {
     throw invalidOption(place, "passphrase", `A passphrase has at least ${PASSPHRASE_MINIMUM} characters.`)
   }
-  const derive = async (vault: string, kdf: VaultKdf): Promise<KeyEncryptionKey | undefined> =>
-    kdf.alg === "scrypt" ? keyEncryptionKey(vault, kdf, await stretched(Redacted.value(text), kdf)) : undefined
+  let last: { readonly parameters: string; readonly kek: KeyEncryptionKey } | undefined
   return {
-    derive,
+    derive: async (vault, kdf) => {
+      if (kdf.alg !== "scrypt") return undefined
+      const parameters = JSON.stringify([vault, kdf])
+      if (last?.parameters !== parameters) {
+        last = { parameters, kek: await keyEncryptionKey(vault, kdf, await stretched(Redacted.value(text), kdf)) }
+      }
+      return last.kek
+    },
     create: async (vault) => {
       const kdf = { alg: "scrypt", ...SCRYPT_COST, salt: randomBytes(16).toString("base64url") } as const
       return keyEncryptionKey(vault, kdf, await stretched(Redacted.value(text), kdf))
