@@ -5,11 +5,11 @@
  * fingerprint, a hash of everything in it, so that the same document under two tenants is compiled once.
  */
 import type { IntegrationRecord } from "@keyward/core"
-import { Catalogue } from "./catalogue.ts"
+import { Catalogue } from "./Catalogue.ts"
 import { readConfig } from "./OpenApiConfig.ts"
 
 /** The most text of documents that stays compiled, in characters. */
-export const largestCache = 96 * 1024 * 1024
+const largestCache = 96 * 1024 * 1024
 
 interface Entry {
   readonly catalogue: Catalogue

@@ -14,10 +14,10 @@ import {
   type ToolAnnotations,
   type ToolResult,
 } from "@keyward/core"
-import { allServers, Catalogue, rootServers } from "./catalogue.ts"
+import { allServers, Catalogue, rootServers } from "./Catalogue.ts"
 import { Catalogues } from "./Catalogues.ts"
 import { loadDocument, validateDocument, type DocumentInput, type OpenApiDocument } from "./document.ts"
-import type { DocumentSource } from "./fetchDocument.ts"
+import { withoutQuery, type DocumentSource } from "./fetchDocument.ts"
 import { objectOf, textOf } from "./Json.ts"
 import { makeConfig } from "./OpenApiConfig.ts"
 import { OpenApiDocumentError } from "./OpenApiDocumentError.ts"
@@ -146,7 +146,10 @@ const makeExtension = (context: PluginContext, source: DocumentSource): OpenApiE
     if (operations.length === 0) {
       const [finding] = await validateDocument(document.root, 1)
       const reason = `it has no usable operation${finding === undefined ? "." : `; ${finding}`}`
-      throw new OpenApiDocumentError({ location: `${document.url ?? "spec"}#/paths`, reason })
+      throw new OpenApiDocumentError({
+        location: `${document.url === null ? "spec" : withoutQuery(document.url)}#/paths`,
+        reason,
+      })
     }
     const target = targetOf(document, operations, input)
     const info = objectOf(document.root["info"])

@@ -7,7 +7,7 @@
 import { isJsonObject, type JsonObject } from "./Json.ts"
 
 /** What a reference leads to in the end. */
-export interface ResolvedReference {
+interface ResolvedReference {
   /** The last reference of the chain in its plain spelling: equal targets have equal pointers. */
   readonly pointer: string
   readonly value: unknown

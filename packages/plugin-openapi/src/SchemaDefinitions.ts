@@ -11,7 +11,7 @@ import { SchemaWriter, schemaNameOf, type DefinitionNames, type SchemaDirection 
 import { subschemasOf } from "./subschemas.ts"
 
 /** The most that the definitions of one schema may weigh, in characters of JSON. */
-export const largestDefinitions = 128 * 1024
+const largestDefinitions = 64 * 1024
 
 /** Gathers the schemas of one tool in one direction. */
 export class SchemaDefinitions implements DefinitionNames {

@@ -20,7 +20,7 @@ export interface DocumentSource {
 }
 
 /** The default cap of one document: GitHub's is 13 MB, the largest known public one 47 MB. */
-export const defaultMaxBytes = 64 * 1024 * 1024
+const defaultMaxBytes = 64 * 1024 * 1024
 
 /** The default limit of time. */
 export const defaultTimeoutMs = 30_000

@@ -11,10 +11,10 @@ import type { Operation } from "./operations.ts"
 import type { References } from "./References.ts"
 
 /** Where a parameter travels. `querystring` (OpenAPI 3.2) is the whole query at once. */
-export type ParameterLocation = "path" | "query" | "querystring" | "header" | "cookie"
+type ParameterLocation = "path" | "query" | "querystring" | "header" | "cookie"
 
 /** How a parameter's value is written down. */
-export type ParameterStyle = "simple" | "label" | "matrix" | "form" | "spaceDelimited" | "pipeDelimited" | "deepObject"
+type ParameterStyle = "simple" | "label" | "matrix" | "form" | "spaceDelimited" | "pipeDelimited" | "deepObject"
 
 /** One parameter, defaults filled in. */
 export interface Parameter {
@@ -86,7 +86,7 @@ export const parametersOf = (
 }
 
 /** The names in the holes of a path template, in order. */
-export const pathHoles = (path: string): ReadonlyArray<string> =>
+const pathHoles = (path: string): ReadonlyArray<string> =>
   [...(path.split("#", 1)[0] ?? "").matchAll(hole)].map((match) => match[1] ?? "")
 
 /** Splits a path template at its holes: literals at even places, names at odd ones. A fragment is cut off. */

@@ -13,7 +13,7 @@ import { parseDocumentText } from "./parseDocument.ts"
 export const bundledDocumentsKey = "x-keyward-documents"
 
 /** The most documents that one document may bring in. */
-export const mostRemoteDocuments = 100
+const mostRemoteDocuments = 100
 
 const atOnce = 6
 

@@ -109,7 +109,7 @@ export const declaredOrigins = (servers: ReadonlyArray<Server>): DeclaredOrigins
 }
 
 /** Whether only the host can say where this server is. */
-export const isOpen = (server: Server): boolean =>
+const isOpen = (server: Server): boolean =>
   server.variables.some((variable) => server.originVariables.has(variable.name) && variable.enum === undefined)
 
 /**

@@ -5,7 +5,7 @@
  * has some that a caller may choose. Unknown properties are refused, so that a misspelt parameter is noticed.
  */
 import type { JsonSchema } from "@keyward/core"
-import { isJsonObject, listOf, objectOf, textOf, type JsonObject, type MutableJsonObject } from "./Json.ts"
+import { isJsonObject, objectOf, textOf, type JsonObject, type MutableJsonObject } from "./Json.ts"
 import { essenceOf, kindOfMediaType } from "./mediaTypes.ts"
 import type { Operation } from "./operations.ts"
 import { bodyArgument, serverArgument, type Parameter } from "./parameters.ts"
@@ -68,7 +68,7 @@ export const responseMediaTypes = (operation: Operation, references: References)
   successResponses(operation, references).flatMap((response) => Object.keys(objectOf(response["content"])))
 
 /** Bytes as they come back from a tool. */
-export const binarySchema: JsonSchema = {
+const binarySchema: JsonSchema = {
   type: "object",
   description: "A file: its media type, its bytes as base64, and how many bytes there are.",
   properties: {
@@ -206,7 +206,3 @@ const longestExamples = 4_000
 
 const withNote = (description: string | undefined, note: string): string =>
   description === undefined ? note : `${description.trim().replace(/([^.!?:])$/, "$1.")} ${note}`
-
-/** Whether a list of media types holds only such as are read as bytes. */
-export const isBinaryOnly = (mediaTypes: ReadonlyArray<string>): boolean =>
-  mediaTypes.length > 0 && listOf(mediaTypes).every((mediaType) => kindOfMediaType(String(mediaType)) === "binary")

@@ -7,7 +7,7 @@ import type { JsonSchema } from "@keyward/core"
 import { isJsonObject, listOf, objectOf, textOf, type JsonObject } from "./Json.ts"
 
 /** The most that a preview is long before it stops unfolding, in characters. */
-export const longestPreview = 12_000
+const longestPreview = 12_000
 
 /** The type of a schema; types it refers to follow it as declarations. */
 export const typeScriptPreview = (schema: JsonSchema): string => {

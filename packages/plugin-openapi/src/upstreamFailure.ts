@@ -20,7 +20,7 @@ export interface FailedResponse {
 }
 
 /** The most of a body that is passed on, in characters. */
-export const longestExcerpt = 2_000
+const longestExcerpt = 2_000
 
 /** Makes the error of a failed response. `details` holds `retryAfterMs` where known and `body`, the useful part of the answer. */
 export const upstreamFailure = (response: FailedResponse): ToolFailure => {

@@ -74,7 +74,7 @@ describe("a tool's name", () => {
           expect(toolNames(shuffled)).toEqual(shuffled.map((one) => nameOf.get(one)))
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 })

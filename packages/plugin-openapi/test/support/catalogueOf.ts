@@ -1,6 +1,6 @@
 /** Documents and catalogues for tests of the pure parts: no executor, no network. */
 import type { AuthTemplate } from "@keyward/core"
-import { Catalogue } from "../../src/catalogue.ts"
+import { Catalogue } from "../../src/Catalogue.ts"
 import { loadDocument, type OpenApiDocument } from "../../src/document.ts"
 import type { DocumentSource } from "../../src/fetchDocument.ts"
 import { InvalidArgumentError, type PreparedRequest } from "../../src/request.ts"
@@ -9,7 +9,7 @@ import { InvalidArgumentError, type PreparedRequest } from "../../src/request.ts
 export const origin = "https://api.example.com"
 
 /** A source that has nothing. */
-export const noNetwork: DocumentSource = { fetch: () => Promise.reject(new Error("no network in this test")) }
+const noNetwork: DocumentSource = { fetch: () => Promise.reject(new Error("no network in this test")) }
 
 /** A minimal document around some paths. */
 export const documentWith = (paths: object, rest: object = {}): object => ({

@@ -4,7 +4,7 @@
  * Made once per integration revision and kept by `Catalogues`. Listing is eager and light; schemas and builders are made when
  * a tool is first described or called, and then kept.
  */
-import type { AuthTemplate, ToolDef, ToolDescription } from "@keyward/core"
+import type { AuthTemplate, JsonSchema, ToolDef, ToolDescription } from "@keyward/core"
 import type { OpenApiDocument } from "./document.ts"
 import { objectOf } from "./Json.ts"
 import { annotationsOf, descriptionOf, listOperations, type Operation } from "./operations.ts"
@@ -92,20 +92,16 @@ export class Catalogue {
     return compiled
   }
 
-  /** The schemas of a tool; `undefined` when the document has none of that name. */
+  /** The schemas of a tool, those of its output made when they are read; `undefined` when the document has none of that name. */
   describe(name: string): ToolDescription | undefined {
     const known = this.#described.get(name)
     if (known !== undefined) return known
     const operation = this.#byName.get(name)
     if (operation === undefined) return undefined
-    const inputSchema = inputSchemaOf(this.#parts(operation), this.references)
-    const outputSchema = outputSchemaOf(operation, this.references) ?? null
-    const description: ToolDescription = {
-      inputSchema,
-      outputSchema,
-      inputTypeScript: typeScriptPreview(inputSchema),
-      ...(outputSchema === null ? {} : { outputTypeScript: typeScriptPreview(outputSchema) }),
-    }
+    const description = lazyDescription(
+      inputSchemaOf(this.#parts(operation), this.references),
+      () => outputSchemaOf(operation, this.references) ?? null,
+    )
     // Schemas of a large document weigh more than the document; those that are asked for again are few.
     if (this.#described.size >= mostDescribed) this.#described.clear()
     this.#described.set(name, description)
@@ -152,6 +148,26 @@ export const allServers = (document: OpenApiDocument, operations: ReadonlyArray<
 }
 
 const mostDescribed = 500
+
+/** A call needs the input's schema only; the rest is made when somebody looks at it. */
+const lazyDescription = (inputSchema: JsonSchema, makeOutput: () => JsonSchema | null): ToolDescription => {
+  let outputSchema: JsonSchema | null | undefined
+  let inputTypeScript: string | undefined
+  let outputTypeScript: string | undefined
+  return {
+    inputSchema,
+    get outputSchema() {
+      return (outputSchema ??= makeOutput())
+    },
+    get inputTypeScript() {
+      return (inputTypeScript ??= typeScriptPreview(inputSchema))
+    },
+    get outputTypeScript() {
+      const schema = this.outputSchema ?? null
+      return schema === null ? undefined : (outputTypeScript ??= typeScriptPreview(schema))
+    },
+  }
+}
 
 const choosableVariables = (server: Server, origins: ReadonlyArray<string>): ReadonlyArray<ServerVariable> =>
   server.variables.filter(({ name, enum: values }) =>
