@@ -37,15 +37,14 @@ export class FileLock {
     const leave = await this.#queue(deadline)
     try {
       const database = await this.#acquire(deadline)
-      this.#isHeld = true
       try {
         return await work()
       } finally {
         this.#isHeld = false
         database.exec("ROLLBACK")
-        if (this.#isClosed) this.#disconnect()
       }
     } finally {
+      if (this.#isClosed) this.#disconnect()
       leave()
     }
   }
@@ -89,7 +88,8 @@ export class FileLock {
     try {
       const database = this.#database ?? (await this.#open())
       database.exec("BEGIN EXCLUSIVE")
-      if (this.#isCurrent()) return database
+      this.#isHeld = this.#isCurrent()
+      if (this.#isHeld) return database
       database.exec("ROLLBACK")
       this.#disconnect()
       return undefined

@@ -148,6 +148,21 @@ describe("a vault's keys", { timeout: 60_000 }, () => {
     for (let index = 0; index < 200; index++) expect(await get(`id ${index}`)).toBe(index < 50 ? "new" : "old")
   })
 
+  it("may be closed in the middle of a rotation, which then says so and can be done again", async () => {
+    const { open } = vaultFolder()
+    const { provider, set, close } = open()
+    await Promise.all(Array.from({ length: 300 }, (_, index) => set(`id ${index}`, "value")))
+    const rotation = provider.rotateDataKey()
+    const last = set("last", "written before it closed")
+    await close()
+    await expect(rotation).rejects.toMatchObject({ reason: "closed" })
+    await last
+    const again = open()
+    expect(await again.ids()).toHaveLength(301)
+    await again.provider.rotateDataKey()
+    expect(await again.get("id 299")).toBe("value")
+  })
+
   it("changes from a key to a passphrase and to another key; the former open nothing beside the file any more", async () => {
     const { open, folder } = vaultFolder()
     const { provider, get, set } = open()
