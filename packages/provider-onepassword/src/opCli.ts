@@ -9,7 +9,6 @@ import { access, constants, stat } from "node:fs/promises"
 import { delimiter, isAbsolute, join, resolve } from "node:path"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import * as Semaphore from "effect/Semaphore"
 import type { ProviderError } from "@keyward/core/effect"
 import { denied, timedOut, unavailable } from "./opFailure.ts"
 
@@ -40,7 +39,7 @@ export interface OpCli {
 /** Makes the runner. The executable is looked up on PATH at the first call and remembered once it was found. */
 export const makeOpCli = (options: OpCliOptions): OpCli => {
   let executable: string | undefined
-  const oneStart = Semaphore.makeUnsafe(1)
+  const turnToStart = spacedStarts()
   const locate = Effect.suspend(() =>
     executable === undefined
       ? Effect.tap(findExecutable(options.command), (found) => Effect.sync(() => (executable = found)))
@@ -50,7 +49,7 @@ export const makeOpCli = (options: OpCliOptions): OpCli => {
     run: (args, limitMs) =>
       Effect.gen(function* () {
         const path = yield* locate
-        yield* oneStart.withPermit(nextTurn)
+        yield* turnToStart
         const running = runProcess(path, args, environment(options, process.env), limitMs)
         return yield* Effect.tapError(running, (failure) =>
           Effect.sync(() => {
@@ -61,11 +60,25 @@ export const makeOpCli = (options: OpCliOptions): OpCli => {
   }
 }
 
-/** Starting a process stops the event loop until the child runs; several starts in one turn would stop it for the sum. */
-const nextTurn = Effect.callback<void>((resume) => {
-  const turn = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(turn))
-})
+/**
+ * Waits until no other process was started within the last 50 ms.
+ *
+ * Starting a process stops the event loop until the child runs, which takes 20 ms when others that were just started keep
+ * the cores busy, and 4 ms when they are spaced.
+ */
+const spacedStarts = (): Effect.Effect<void> => {
+  let nextStartAt = 0
+  return Effect.callback<void>((resume) => {
+    const now = performance.now()
+    const startAt = Math.max(now, nextStartAt)
+    nextStartAt = startAt + startSpacingMs
+    if (startAt === now) return resume(Effect.void)
+    const timer = setTimeout(() => resume(Effect.void), startAt - now)
+    return Effect.sync(() => clearTimeout(timer))
+  })
+}
+
+const startSpacingMs = 50
 
 /** Whether `op` will not ask a person: a service account or a Connect server answers for it. */
 export const isUnattended = (options: OpCliOptions): boolean => {
