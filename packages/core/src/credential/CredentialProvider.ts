@@ -35,8 +35,8 @@ export interface CredentialProvider {
   /**
    * Reads one secret by the provider's own opaque id.
    *
-   * Called once per variable each time a request is about to be sent, never at connection create. Return `undefined`
-   * when the id is unknown here. Fail only when the id is ours and cannot be read: `ProviderUnavailableError` (locked,
+   * Called once per variable each time a request is about to be sent, not when a connection is created; only replacing a
+   * pasted value reads the old one, to put it back should the replacement fail. Return `undefined` when the id is unknown here. Fail only when the id is ours and cannot be read: `ProviderUnavailableError` (locked,
    * offline: worth retrying) or `ProviderDeniedError` (it is not). Interruption must stop the work.
    */
   get(id: string): Effect.Effect<Redacted.Redacted | undefined, ProviderError>

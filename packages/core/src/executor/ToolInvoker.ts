@@ -65,8 +65,11 @@ export const executeTool = (
   options: ExecuteOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
   const parsed = parseToolAddress(address)
-  // Addresses come from models, which also make up what is no text.
-  if (parsed === undefined) return Effect.fail(new ToolNotFoundError({ address: String(address), suggestions: [] }))
+  if (parsed === undefined) {
+    // Addresses come from models, which also make up what is no text.
+    const given: unknown = address
+    return Effect.fail(new ToolNotFoundError({ address: String(given), suggestions: [] }))
+  }
   return Effect.flatMap(selectConnection(resources, identity, parsed.connection), (selected) => {
     const called = callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
     return resources.hasListener ? observed(resources, selected, parsed.tool, called) : called
@@ -99,8 +102,8 @@ const callTool = Effect.fnUntraced(function* (
   return yield* call.invoke(plugin)
 })
 
-/** A plugin's view of the call, made of what it asks for: a tool that sends nothing pays for no fetch. */
-class ToolCall implements InvokeToolInput {
+/** One call under way, and what its plugin may do. */
+class ToolCall {
   readonly tool: ToolDef
   readonly args: Readonly<Record<string, unknown>>
   readonly integration: IntegrationRecord
@@ -176,7 +179,7 @@ class ToolCall implements InvokeToolInput {
   invoke(plugin: Plugin): Effect.Effect<ToolResult> {
     let returned: unknown
     try {
-      returned = plugin.invokeTool(this)
+      returned = plugin.invokeTool(inputOf(this))
     } catch (error) {
       return Effect.succeed(this.#thrown(error))
     }
@@ -271,6 +274,32 @@ class ToolCall implements InvokeToolInput {
     return { ok: false, error: { code: "timeout", message, retryable: true } }
   }
 }
+
+/**
+ * A plugin's view of the call, made of what it asks for: a tool that sends nothing pays for no fetch.
+ *
+ * An object with properties of its own, so that plugins may spread it or take some and pass on the rest.
+ */
+const inputOf = (call: ToolCall): InvokeToolInput => ({
+  tool: call.tool,
+  args: call.args,
+  integration: call.integration,
+  get connection() {
+    return call.connection
+  },
+  get fetch() {
+    return call.fetch
+  },
+  get send() {
+    return call.send
+  },
+  get signal() {
+    return call.signal
+  },
+  get elicit() {
+    return call.elicit
+  },
+})
 
 /** A limit that stands still while a person is being asked. */
 class Deadline {

@@ -137,7 +137,12 @@ export interface PluginHandlers {
   readonly resolveTools: (input: ResolveToolsInput) => HandlerResult<ReadonlyArray<ToolDef>>
   /** Describes a tool whose schemas the catalog leaves out. Called when a schema is asked for and before a first call. */
   readonly describeTool?: ((input: DescribeToolInput) => HandlerResult<ToolDescription>) | undefined
-  /** Calls a tool. Return a `ToolResult`, or plain data; throw, and the call fails with `tool_failed`. */
+  /**
+   * Calls a tool. Return a `ToolResult`, or plain data; throw, and the call fails with `tool_failed`.
+   *
+   * When the last response turned the credential down (401, or 403 with `insufficient_scope`), what is thrown and plain data
+   * become that failure, and a failed `ToolResult` goes into its details. A `ToolResult` that says `ok` is believed.
+   */
   readonly invokeTool: (input: InvokeToolInput) => HandlerResult<unknown>
 }
 

@@ -71,8 +71,9 @@ export const checkTools = (
   integration: string,
   tools: ReadonlyArray<ToolDef>,
 ): Result.Result<ReadonlyArray<ToolDef>, InvalidToolError> => {
-  const names = new Set<string>()
-  for (const { name } of tools) {
+  const names = new Set<unknown>()
+  // The plugin may not have been type-checked.
+  for (const { name } of tools as ReadonlyArray<{ readonly name: unknown }>) {
     const fault =
       typeof name !== "string" || name === "" || name.length > 512 || !name.isWellFormed()
         ? "its name must be 1 to 512 characters of well-formed text."
