@@ -414,7 +414,7 @@ describe("a credential that the service turns down", () => {
       method: "POST",
       body: new Blob(["streamed"]).stream(),
       duplex: "half",
-    } as RequestInit)
+    })
     expect(response.status).toBe(401)
     expect(sent(stage)).toEqual(["Bearer old-value streamed"])
   })

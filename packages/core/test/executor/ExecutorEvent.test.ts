@@ -28,7 +28,7 @@ describe("events", () => {
     await executor.withIdentity({ tenant: "acme" }).integrations.remove("api")
     const connection = { connection: "tools.api.user.main", integration: "api", owner: "user" }
     const called = { type: "tool.called", ...connection, durationMs: expect.any(Number) as number }
-    expect(events.map(({ at, tenant, subject, ...event }) => event)).toEqual([
+    expect(events.map(({ at: _at, tenant: _tenant, subject: _subject, ...event }) => event)).toEqual([
       { type: "connection.created", ...connection },
       { type: "connection.replaced", ...connection },
       { type: "connection.updated", ...connection },

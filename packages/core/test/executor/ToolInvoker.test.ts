@@ -51,7 +51,6 @@ describe("what a plugin returns", () => {
     ["a Promise", () => Promise.resolve([1]), { ok: true, data: [1] }],
     ["an Effect", () => Effect.succeed("x"), { ok: true, data: "x" }],
     ["an Effect that waits", () => Effect.as(Effect.sleep(1), "x"), { ok: true, data: "x" }],
-    ["a thenable", () => ({ then: (done: (value: unknown) => void) => done(7) }), { ok: true, data: 7 }],
     ["nothing", () => undefined, { ok: true, data: null }],
     ["null", () => null, { ok: true, data: null }],
     ["an API's own { ok: false }", () => ({ ok: false, error: "x" }), { ok: true, data: { ok: false, error: "x" } }],
@@ -105,7 +104,7 @@ describe("what a plugin returns", () => {
   it("answers tool_failed when an Effect interrupts itself, or what is thrown is no error", async () => {
     const interrupted = await setCall(() => Effect.interrupt)
     expect(failureOf(await interrupted.execute())).toMatchObject({ code: "tool_failed" })
-    const strange = await setCall(() => Promise.reject("a text" as unknown as Error))
+    const strange = await setCall(() => Effect.fail("a text"))
     expect(failureOf(await strange.execute())).toMatchObject({ code: "tool_failed" })
   })
 
@@ -125,6 +124,24 @@ describe("what a plugin returns", () => {
       integration: null,
     })
   })
+})
+
+describe("the view of the call that a plugin gets", () => {
+  it("can be spread, and taken apart", async () => {
+    const { execute, upstream } = await setCall(async (input) => {
+      const { tool, ...rest } = input
+      const copy = { ...input }
+      const statuses = [(await rest.fetch("/1")).status, (await copy.send({ url: "/2" })).status]
+      return [tool.name, rest.connection.name, copy.signal.aborted, (await copy.elicit(form)).action, ...statuses]
+    })
+    expect(await execute()).toEqual({ ok: true, data: ["call", "main", false, "decline", 200, 200] })
+    expect(upstream.requests.map(({ headers }) => headers.authorization)).toEqual([
+      "Bearer s3cr3t-value",
+      "Bearer s3cr3t-value",
+    ])
+  })
+
+  const form = { kind: "form", message: "?", schema: {} } as const
 })
 
 describe("what the service says about the credential", () => {
@@ -325,7 +342,7 @@ describe("a service that echoes the secret", () => {
   })
 
   it("does not get it through JSON escapes, which a look at the text misses", async () => {
-    const escaped = [...secret].map((letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
+    const escaped = Array.from(secret, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")
     const upstream = () => ({ body: `{"a":"${escaped}"}` })
     for (const run of [
       ({ send }) => send({ url: "/" }).then((sent) => sent.json()),
@@ -424,7 +441,10 @@ describe("addresses and arguments", () => {
       },
       config: {
         providers: [vault.provider],
-        onElicitation: () => ({ action: (questions += 1) ? "accept" : "decline" }),
+        onElicitation: () => {
+          questions += 1
+          return { action: "accept" }
+        },
       },
     })
     vault.calls.length = 0

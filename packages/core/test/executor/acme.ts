@@ -164,24 +164,18 @@ export const countingProvider = (overrides: Partial<CredentialProviderDefinition
     list: () => [...items.keys()].map((id) => ({ id, name: id })),
     ...overrides,
   })
-  const noted = <Input extends ReadonlyArray<unknown>, Output>(
-    name: string,
-    call: ((...input: Input) => Output) | undefined,
-  ): ((...input: Input) => Output) => {
-    if (call === undefined) throw new Error(`${name} is missing`)
-    return (...input) => {
-      calls.push(`${name} ${String(input[0])}`)
-      return call(...input)
-    }
+  const noted = <A>(call: string, run: () => A): A => {
+    calls.push(call)
+    return run()
   }
   return {
     items,
     calls,
     provider: {
       ...provider,
-      get: noted("get", provider.get),
-      set: noted("set", provider.set),
-      delete: noted("delete", provider.delete),
+      get: (id) => noted(`get ${id}`, () => provider.get(id)),
+      set: (id, value) => noted(`set ${id}`, () => provider.set?.(id, value) ?? Effect.void),
+      delete: (id) => noted(`delete ${id}`, () => provider.delete?.(id) ?? Effect.void),
     },
   }
 }

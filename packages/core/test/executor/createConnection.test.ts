@@ -290,18 +290,15 @@ describe("whole or not at all", () => {
 
   it.each([1, 2, 3])("puts back every secret when write %i fails", async (failing) => {
     let writes = 0
-    const vault = countingProvider()
-    const { set } = vault.provider
-    const provider = {
-      ...vault.provider,
-      set: (id: string, value: Parameters<NonNullable<typeof set>>[1]) => {
+    const offline = new ProviderUnavailableError({ provider: "vault", reason: "offline", nextStep: "Wait." })
+    const vault = countingProvider({
+      set: (id, value) => {
         writes += 1
-        return writes === failing
-          ? Effect.fail(new ProviderUnavailableError({ provider: "vault", reason: "offline", nextStep: "Wait." }))
-          : (set?.(id, value) ?? Effect.void)
+        if (writes === failing) throw offline
+        vault.items.set(id, value)
       },
-    }
-    const { executor } = await setStage({ config: { providers: [provider] } })
+    })
+    const { executor } = await setStage({ config: { providers: [vault.provider] } })
     await executor.acme.add({
       slug: "three",
       baseUrl: "https://three.example",

@@ -133,6 +133,48 @@ describe("two surfaces, one implementation", () => {
     for (const name of shared) expect(Reflect.get(effectSurface, name)).toBe(Reflect.get(surface, name))
   })
 
+  it("give every error a tag, a message and an HTTP status, as a property and as an annotation of its schema", () => {
+    const classes = Object.entries(surface).filter(([name]) => name.endsWith("Error") && !name.startsWith("is"))
+    expect(classes.map(([name]) => name)).toEqual(
+      expect.arrayContaining([
+        "IntegrationNotFoundError",
+        "ConnectionNotFoundError",
+        "ToolNotFoundError",
+        "InvalidConnectionInputError",
+        "CredentialProviderNotRegisteredError",
+        "ElicitationDeclinedError",
+        "ToolBlockedError",
+        "StoreUnavailableError",
+        "ProviderUnavailableError",
+      ]),
+    )
+    for (const [name, Class] of classes) {
+      const { prototype, ast } = Class as unknown as {
+        prototype: { httpStatus: number }
+        ast: { annotations?: object }
+      }
+      expect([name, prototype.httpStatus]).toEqual([
+        name,
+        expect.toSatisfy((status: number) => status >= 400 && status < 600),
+      ])
+      expect([name, (Class as unknown as { identifier?: string }).identifier ?? name]).toEqual([name, name])
+      expect([name, Reflect.get(ast.annotations ?? {}, "httpApiStatus")]).toEqual([name, prototype.httpStatus])
+    }
+    const statuses = {
+      IntegrationNotFoundError: 404,
+      ConnectionNotFoundError: 404,
+      ToolNotFoundError: 404,
+      InvalidConnectionInputError: 400,
+      CredentialProviderNotRegisteredError: 409,
+    }
+    for (const [name, status] of Object.entries(statuses)) {
+      expect([
+        name,
+        (Reflect.get(surface, name) as { prototype: { httpStatus: number } }).prototype.httpStatus,
+      ]).toEqual([name, status])
+    }
+  })
+
   it("fail and reject with the same classes, and hand on a provider's own instance", async () => {
     const locked = new surface.ProviderUnavailableError({ provider: "memory", reason: "locked", nextStep: "Unlock." })
     const acme = acmePlugin({ call: () => 1 }, { resolveTools: () => [{ name: "call", requiresApproval: true }] })
