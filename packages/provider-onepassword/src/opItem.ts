@@ -36,6 +36,7 @@ interface OpField {
 export interface OpItem {
   readonly id: string
   readonly title: string
+  readonly category: string
   readonly vault: OpVault
   readonly fields: ReadonlyArray<OpField>
   /** Names and ids of attached files, whose contents are not read. */
@@ -57,6 +58,7 @@ export const decodeItem = (output: string): OpItem | undefined => {
     item && {
       id: item.id,
       title: item.title,
+      category: item.category ?? "",
       vault: vaultOf(item.vault),
       files: (item.files ?? []).flatMap((file) => [file.id, file.name]),
       fields: (item.fields ?? []).map((field) => ({
@@ -130,6 +132,7 @@ const vaultSchema = Schema.Struct({ id: Schema.String, name: Schema.optionalKey(
 const itemSchema = Schema.Struct({
   id: Schema.String,
   title: Schema.String,
+  category: Schema.optionalKey(Schema.String),
   vault: vaultSchema,
   fields: Schema.optionalKey(
     Schema.Array(
@@ -159,8 +162,6 @@ const mainFields = new Map([
   ["PASSWORD", "password"],
   ["DATABASE", "password"],
   ["SERVER", "password"],
-  ["EMAIL_ACCOUNT", "password"],
-  ["WIRELESS_ROUTER", "wireless_password"],
   ["API_CREDENTIAL", "credential"],
   ["SECURE_NOTE", "notesPlain"],
   ["SSH_KEY", "private_key"],
@@ -190,12 +191,12 @@ const secretOf = (field: OpField, { form }: SecretReference): Redacted.Redacted 
   }
 }
 
-/** What a bare item id means: the password, else the credential of an API, else the only concealed field. */
-const mainSecrets = ({ fields }: OpItem): ReadonlyArray<OpField> => {
+/** What a bare item id means: the password, else the field its category keeps the secret in, else the only concealed field. */
+const mainSecrets = ({ category, fields }: OpItem): ReadonlyArray<OpField> => {
   const password = fields.filter((field) => field.purpose === "PASSWORD")
   if (password.length > 0) return password
-  const credential = fields.filter((field) => field.id === "credential" && field.section === undefined)
-  return credential.length > 0 ? credential : fields.filter((field) => field.type === "CONCEALED")
+  const usual = fields.filter((field) => field.id === mainFieldOf(category) && field.section === undefined)
+  return usual.length > 0 ? usual : fields.filter((field) => field.type === "CONCEALED")
 }
 
 /** Fields by id or label, ids first; without a section in the reference, fields outside sections first. */

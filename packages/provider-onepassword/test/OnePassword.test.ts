@@ -692,15 +692,17 @@ describe("which secret is meant", () => {
   })
 
   it.each([
-    ["its password", item.fields, "the password"],
+    ["its password", "LOGIN", item.fields, "the password"],
     [
-      "its credential",
+      "what its category keeps the secret in",
+      "API_CREDENTIAL",
       [{ id: "credential", type: "CONCEALED", label: "credential", value: "an API key" }, code],
       "an API key",
     ],
-    ["its only concealed field", [{ id: "host", type: "STRING", label: "host", value: "x" }, code], "8294"],
-  ])("is, for a bare item id and one configured vault, %s", async (_, fields, value) => {
-    const { provider } = setUp({ items: [{ ...item, fields }] }, { vaults: ["Agents"] })
+    ["a key of a category for keys", "SSH_KEY", item.fields.slice(-1), "-----BEGIN PRIVATE KEY-----\n"],
+    ["its only concealed field", "CUSTOM", [{ id: "host", type: "STRING", label: "host", value: "x" }, code], "8294"],
+  ])("is, for a bare item id and one configured vault, %s", async (_, category, fields, value) => {
+    const { provider } = setUp({ items: [{ ...item, category, fields }] }, { vaults: ["Agents"] })
     expect(await read(provider, item.id)).toBe(value)
   })
 
