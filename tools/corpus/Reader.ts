@@ -2,17 +2,17 @@
  * A child process that reads documents one after the other, replaced when it hangs or dies.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { type DocumentOutcome, emptyOutcome } from "./outcome.ts"
+import { type DocumentOutcome, emptyOutcome, type ReaderMessage } from "./outcome.ts"
 
 /** See the file's header. */
 export class Reader {
   readonly #script: URL
-  readonly #timeLimitMs: number
+  readonly #silenceLimitMs: number
   #child: ChildProcess | undefined
 
-  constructor(script: URL, timeLimitMs: number) {
+  constructor(script: URL, silenceLimitMs: number) {
     this.#script = script
-    this.#timeLimitMs = timeLimitMs
+    this.#silenceLimitMs = silenceLimitMs
   }
 
   /** Reads one document; never rejects. */
@@ -31,8 +31,13 @@ export class Reader {
       }
       const end = (ending: "crashed" | "timed out", reason: string): void =>
         finish(emptyOutcome(file, ending, reason, performance.now() - startedAt))
-      const timer = setTimeout(() => end("timed out", `longer than ${this.#timeLimitMs} ms`), this.#timeLimitMs)
-      child.once("message", (outcome) => finish(outcome as DocumentOutcome))
+      const giveUp = (): void => end("timed out", `nothing happened for ${this.#silenceLimitMs} ms`)
+      let timer = setTimeout(giveUp, this.#silenceLimitMs)
+      child.on("message", (message: ReaderMessage) => {
+        clearTimeout(timer)
+        if (message === "progress") timer = setTimeout(giveUp, this.#silenceLimitMs)
+        else finish(message)
+      })
       child.once("exit", () => end("crashed", processEnded))
       child.send({ root, file })
     })

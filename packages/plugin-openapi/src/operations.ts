@@ -10,6 +10,7 @@ import { isJsonObject, listOf, objectOf, textOf, type JsonObject } from "./Json.
 import { quoted } from "./OpenApiDocumentError.ts"
 import type { References } from "./References.ts"
 import { toolNames } from "./toolNames.ts"
+import { withoutMarkup } from "./withoutMarkup.ts"
 
 /** One operation as it stands in the document. */
 export interface Operation {
@@ -85,7 +86,7 @@ export const descriptionOf = (operation: Operation): string => {
   const { definition, pathItem, method, path } = operation
   const summary = textOf(definition["summary"]) ?? textOf(pathItem["summary"])
   const description = textOf(definition["description"]) ?? textOf(pathItem["description"])
-  const texts = [summary, description].filter((text) => text !== undefined).map(plainText)
+  const texts = [summary, description].filter((text) => text !== undefined).map(withoutMarkup)
   const parts = texts.length === 2 && texts[1]?.startsWith(texts[0] ?? "") === true ? texts.slice(1) : texts
   const text = parts.length === 0 ? `${method} ${path}` : parts.join("\n\n")
   return cut(definition["deprecated"] === true ? `Deprecated. ${text}` : text, longestDescription)
@@ -132,14 +133,3 @@ const soundsDestructive = ({ path, definition }: Operation): boolean => {
 
 const destructiveWord =
   /(^|[^a-z])(delete|remove|destroy|purge|erase|drop|wipe|terminate|revoke)|(Delete|Remove|Destroy|Purge|Erase|Wipe|Terminate|Revoke)/
-
-const htmlTag =
-  /<\/?(a|b|br|blockquote|code|div|em|h[1-6]|hr|i|img|li|ol|p|pre|small|span|strong|table|tbody|td|th|thead|tr|u|ul)(\s[^<>]*)?\/?>/gi
-
-const plainText = (text: string): string =>
-  text
-    .replaceAll(htmlTag, "")
-    .replaceAll(/\r\n?/g, "\n")
-    .replaceAll(/[ \t]+\n/g, "\n")
-    .replaceAll(/\n{3,}/g, "\n\n")
-    .trim()

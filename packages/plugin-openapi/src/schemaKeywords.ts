@@ -5,6 +5,7 @@
  * service still has the last word.
  */
 import { listOf, type JsonObject } from "./Json.ts"
+import { withoutMarkup } from "./withoutMarkup.ts"
 
 /**
  * The types of a schema with `nullable` folded in; `undefined` when it names none that exists.
@@ -36,7 +37,7 @@ export const mendKeyword = (
     case "format":
       return typeof value === "string" && value !== "" ? { format: value } : {}
     case "description":
-      return typeof value === "string" && value.trim() !== "" ? { description: shorten(value.trim()) } : {}
+      return typeof value === "string" && value.trim() !== "" ? { description: shorten(withoutMarkup(value)) } : {}
     case "default":
     case "const":
       return { [keyword]: value }

@@ -21,7 +21,8 @@ export interface DerivedTemplates {
 /**
  * The auth templates of a document, those of its root requirement first.
  *
- * OAuth templates ask for the scopes that the operations require; where none names any, for all that the flow declares.
+ * OAuth templates ask for the scopes that the operations require, of alternatives the first; where none names any, for all
+ * that the flow declares.
  * Schemes that no requirement names count only in a document without any requirement.
  */
 export const deriveAuthTemplates = (
@@ -34,15 +35,16 @@ export const deriveAuthTemplates = (
   const alternatives = new Map<string, ReadonlyArray<string>>()
   const scopes = new Map<string, Set<string>>()
   let needsNone = operations.some(({ isAnonymous }) => isAnonymous)
-  for (const alternative of requirements.flatMap(listOf)) {
-    if (!isJsonObject(alternative)) continue
-    const names = Object.keys(alternative).sort()
-    if (names.length === 0) needsNone = true
-    else alternatives.set(JSON.stringify(names), Object.keys(alternative))
-    for (const [name, required] of Object.entries(alternative)) {
-      const known = scopes.get(name) ?? new Set()
-      for (const scope of listOf(required)) if (typeof scope === "string" && isScope.test(scope)) known.add(scope)
-      scopes.set(name, known)
+  for (const requirement of requirements) {
+    const seen = new Set<string>()
+    for (const alternative of listOf(requirement)) {
+      if (!isJsonObject(alternative)) continue
+      const key = JSON.stringify(Object.keys(alternative).sort())
+      if (Object.keys(alternative).length === 0) needsNone = true
+      else alternatives.set(key, alternatives.get(key) ?? Object.keys(alternative))
+      // The same schemes again with other scopes: either will do, and the first is enough.
+      if (!seen.has(key)) noteScopes(alternative, scopes)
+      seen.add(key)
     }
   }
   if (alternatives.size === 0) for (const name of Object.keys(schemes)) alternatives.set(JSON.stringify([name]), [name])
@@ -72,6 +74,14 @@ export const deriveAuthTemplates = (
   return { authTemplates, warnings: [...new Set(warnings)] }
 }
 
+const noteScopes = (alternative: JsonObject, scopes: Map<string, Set<string>>): void => {
+  for (const [name, required] of Object.entries(alternative)) {
+    const known = scopes.get(name) ?? new Set()
+    for (const scope of listOf(required)) if (typeof scope === "string" && isScope.test(scope)) known.add(scope)
+    scopes.set(name, known)
+  }
+}
+
 /** What one scheme adds to a request. */
 interface Piece {
   readonly name: string
@@ -97,6 +107,8 @@ const pieceOf = (
     name,
     problem: `The security scheme ${quoted(name)} is ${what}, which no auth template can express. Pass authTemplates if the API takes something else as well.`,
   })
+  // AWS declares its request signatures as an API key in Authorization.
+  if (/sigv4/i.test(textOf(scheme["x-amazon-apigateway-authtype"]) ?? "")) return unsupported("AWS Signature Version 4")
   switch (textOf(scheme["type"])?.toLowerCase()) {
     case "apikey":
       return apiKeyPiece(name, scheme) ?? unsupported("an API key without a usable place")

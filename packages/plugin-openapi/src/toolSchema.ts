@@ -13,6 +13,7 @@ import type { References } from "./References.ts"
 import type { BodyField, RequestBody } from "./requestBody.ts"
 import { SchemaDefinitions } from "./SchemaDefinitions.ts"
 import type { ServerVariable } from "./servers.ts"
+import { withoutMarkup } from "./withoutMarkup.ts"
 
 /** What an input is made of. */
 export interface InputParts {
@@ -98,7 +99,7 @@ const parameterSchema = (parameter: Parameter, definitions: SchemaDefinitions): 
   const examples = parameter.examples.filter((example) => example !== undefined).slice(0, 3)
   return {
     ...schema,
-    ...(parameter.description === undefined ? {} : { description: parameter.description.trim() }),
+    ...(parameter.description === undefined ? {} : { description: withoutMarkup(parameter.description) }),
     ...(parameter.isDeprecated ? { deprecated: true } : {}),
     ...(examples.length > 0 && (JSON.stringify(examples)?.length ?? 0) < longestExamples ? { examples } : {}),
   }

@@ -168,6 +168,7 @@ describe("schemas of every dialect", () => {
       { type: "object" },
     ],
     ["counts as text", { type: "string", maxLength: "5" }, { type: "string", maxLength: 5 }],
+    ["markup in descriptions", { description: "<p>A <b>List<string></b>.</p>" }, { description: "A List<string>." }],
     ["vendor extensions", { type: "string", "x-foo": 1, xml: {}, externalDocs: {} }, { type: "string" }],
     [
       "a described reference",

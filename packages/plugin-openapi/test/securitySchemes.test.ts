@@ -85,6 +85,7 @@ describe("one scheme", () => {
     { type: "apiKey", in: "header", name: "Content-Length" },
     { type: "apiKey", in: "body", name: "x" },
     { type: "magic" },
+    { type: "apiKey", in: "header", name: "Authorization", "x-amazon-apigateway-authtype": "awsSigv4" },
   ])("%j cannot be expressed and says so", async (scheme) => {
     const { authTemplates, warnings } = await templatesOf({ main: scheme }, [{ main: [] }])
     expect(authTemplates).toEqual([{ slug: "none", type: "none" }])
@@ -117,6 +118,12 @@ describe("OAuth", () => {
     const schemes = { o: { type: "oauth2", flows: { authorizationCode: flow } } }
     expect((await templatesOf(schemes, [{ o: [] }], [{ o: ["b"] }])).authTemplates).toMatchObject([{ scopes: ["b"] }])
     expect((await templatesOf(schemes, [{ o: [] }])).authTemplates).toMatchObject([{ scopes: ["a", "b"] }])
+  })
+
+  it("asks for the first of alternatives that differ in their scopes only", async () => {
+    const schemes = { o: { type: "oauth2", flows: { authorizationCode: flow } } }
+    const { authTemplates } = await templatesOf(schemes, undefined, [{ o: ["a"] }, { o: ["b"] }])
+    expect(authTemplates).toMatchObject([{ scopes: ["a"] }])
   })
 
   it("has a second template where client credentials go to another token endpoint", async () => {
@@ -183,6 +190,6 @@ describe("several schemes", () => {
       [{ bearer: [] }, {}],
       [{ user: [] }, { app: [], api: [] }, { api: [], app: [] }],
     )
-    expect(authTemplates.map(({ slug }) => slug)).toEqual(["bearer", "user", "api_app", "none"])
+    expect(authTemplates.map(({ slug }) => slug)).toEqual(["bearer", "user", "app_api", "none"])
   })
 })
