@@ -34,9 +34,9 @@ export const fetchTransport = (fetch: FetchFunction, limits: TransportLimits): T
     try {
       fetch(request.url.href, initOf(request, controller.signal)).then((response) => {
         clearTimeout(timer)
-        if (isDone) response.body?.cancel().catch(() => undefined)
-        // An error response, or a redirect that the function keeps to itself.
-        else if (response.status === 0) failed(undefined)
+        // No response, an error response, or a redirect that the function keeps to itself.
+        if (!isAnswer(response)) failed(undefined)
+        else if (isDone) response.body?.cancel().catch(() => undefined)
         else finish(new FetchedResponse(request, response, limits, controller))
       }, failed)
     } catch (error) {
@@ -58,6 +58,8 @@ export const fetchedResponse = (response: WireResponse): Response | undefined =>
   const { status, statusText, headers } = original
   return new Response(response.stream(), { status, statusText, headers })
 }
+
+const isAnswer = (response: Response | undefined): response is Response => response != null && response.status > 0
 
 const initOf = (request: WireRequest, signal: AbortSignal): RequestInit => {
   const { method, headers, body } = request
