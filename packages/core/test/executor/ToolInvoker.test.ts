@@ -247,7 +247,7 @@ describe("what the service says about the credential", () => {
   ])("tells %s as a failure that a model can read", async (_, upstream, code, retryable) => {
     const { execute } = await setCall(async ({ fetch }) => (await fetch("/")).text(), {
       upstream,
-      config: { egress: { timeoutMs: 60, maxResponseBytes: 50_000 } },
+      config: { egress: { timeoutMs: 1_000, maxResponseBytes: 50_000 } },
     })
     expect(failureOf(await execute())).toMatchObject({ code, retryable })
   })
@@ -642,9 +642,9 @@ describe("elicitation", () => {
   ])("does not count a person's time to a tool that asks %s", async (_, ask) => {
     const { execute } = await setCall(ask, {
       config: {
-        toolTimeoutMs: 60,
+        toolTimeoutMs: 500,
         onElicitation: async () => {
-          await wait(120)
+          await wait(800)
           return { action: "accept" }
         },
       },
@@ -770,7 +770,7 @@ describe("calls that end early", () => {
     ["a Promise", ({ fetch }) => fetch("/").then(toJson)],
     ["an Effect", ({ fetch }) => Effect.promise(() => fetch("/"))],
   ])("answers timeout when a tool takes longer than its limit, and closes the socket of %s", async (_, run) => {
-    const { execute, upstream } = await setCall(run, { ...hanging, config: { toolTimeoutMs: 60 } })
+    const { execute, upstream } = await setCall(run, { ...hanging, config: { toolTimeoutMs: 800 } })
     const executing = execute()
     const request = await upstream.received(1)
     expect(failureOf(await executing)).toMatchObject({ code: "timeout", retryable: true })
