@@ -32,7 +32,7 @@ export const connectionAddress = (ref: ConnectionRef): string => `tools.${ref.in
  */
 export const connectionIdentifier = (name: string): string | undefined => {
   if (identifier.test(name)) return name
-  const words = name.match(word)
+  const words = usable.test(name) ? name.match(word) : null
   if (words === null) return undefined
   const [first = "", ...rest] = words
   const head = first === first.toUpperCase() ? first.toLowerCase() : lowerFirst(first)
@@ -93,8 +93,10 @@ const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConn
   Effect.fail(new InvalidConnectionInputError({ field, fault }))
 
 const longestName = 256
-const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$]{0,255}$/u
+// As ECMAScript has it, with the joiners that Persian and Indic words are written with.
+const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]{0,255}$/u
 const identifierStart = /^[\p{ID_Start}$_]/u
+const usable = /[\p{L}\p{N}$_]/u
 const word = /[\p{ID_Continue}$]+/gu
 
 const upperFirst = (text: string): string => text.replace(/^./u, (letter) => letter.toUpperCase())

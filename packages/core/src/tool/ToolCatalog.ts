@@ -73,7 +73,12 @@ export const checkTools = (
 ): Result.Result<ReadonlyArray<ToolDef>, InvalidToolError> => {
   const names = new Set<unknown>()
   // The plugin may not have been type-checked.
-  for (const { name } of tools as ReadonlyArray<{ readonly name: unknown }>) {
+  if (!Array.isArray(tools)) {
+    const fault = "resolveTools must return a list of tools."
+    return Result.fail(new InvalidToolError({ integration, tool: typeof tools, fault }))
+  }
+  for (const tool of tools as ReadonlyArray<{ readonly name: unknown } | null | undefined>) {
+    const name = tool?.name
     const fault =
       typeof name !== "string" || name === "" || name.length > 512 || !name.isWellFormed()
         ? "its name must be 1 to 512 characters of well-formed text."
@@ -87,7 +92,8 @@ export const checkTools = (
 }
 
 const trigrams = (name: string): ReadonlySet<string> => {
-  const padded = `  ${name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ")} `
+  const words = name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ")
+  const padded = `  ${words.trim()} `
   const grams = new Set<string>()
   for (let index = 0; index + 3 <= padded.length; index += 1) grams.add(padded.slice(index, index + 3))
   return grams
