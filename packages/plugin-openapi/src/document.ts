@@ -86,6 +86,7 @@ const parseInput = async (
   input: DocumentInput,
   source: DocumentSource,
 ): Promise<{ readonly parsed: ParsedDocument; readonly url: string | null }> => {
+  if (input instanceof URL) return parseInput(input.href, source)
   if (typeof input === "object" && input !== null) return { parsed: parseDocumentObject(input), url: null }
   if (typeof input !== "string") {
     const reason = `it must be an object, JSON or YAML text, or an http(s) URL; got ${typeof input}.`

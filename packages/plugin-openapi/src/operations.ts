@@ -35,7 +35,7 @@ export interface ListedOperations {
 /** Lists the operations of a document. A malformed one is left out with a warning. */
 export const listOperations = (document: OpenApiDocument, references: References): ListedOperations => {
   const warnings: string[] = []
-  const found: Omit<Operation, "name">[] = []
+  const found = new Map<string, Omit<Operation, "name">>()
   for (const [path, value] of Object.entries(objectOf(document.root["paths"]))) {
     if (path.startsWith("x-")) continue
     const pathItem = pathItemOf(value, references)
@@ -50,13 +50,16 @@ export const listOperations = (document: OpenApiDocument, references: References
         continue
       }
       const requirement = definition["security"] ?? document.root["security"]
-      found.push({ method, path, pathItem, definition, isAnonymous: needsNoCredential(requirement) })
+      const operation = { method, path, pathItem, definition, isAnonymous: needsNoCredential(requirement) }
+      if (found.has(`${method} ${path}`)) warnings.push(`The operation ${quoted(`${method} ${path}`)} is there twice.`)
+      else found.set(`${method} ${path}`, operation)
     }
   }
+  const listed = [...found.values()]
   const names = toolNames(
-    found.map(({ method, path, definition }) => ({ method, path, operationId: textOf(definition["operationId"]) })),
+    listed.map(({ method, path, definition }) => ({ method, path, operationId: textOf(definition["operationId"]) })),
   )
-  return { operations: found.map((operation, index) => ({ ...operation, name: names[index] ?? "" })), warnings }
+  return { operations: listed.map((operation, index) => ({ ...operation, name: names[index] ?? "" })), warnings }
 }
 
 /**

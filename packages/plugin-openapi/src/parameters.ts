@@ -85,12 +85,14 @@ export const parametersOf = (
   return { parameters: nameArguments([...byKey.values()]), warnings }
 }
 
-/** The names in the holes of a path template, in order. */
-const pathHoles = (path: string): ReadonlyArray<string> =>
-  [...(path.split("#", 1)[0] ?? "").matchAll(hole)].map((match) => match[1] ?? "")
-
 /** Splits a path template at its holes: literals at even places, names at odd ones. A fragment is cut off. */
-export const splitPath = (path: string): ReadonlyArray<string> => (path.split("#", 1)[0] ?? "").split(hole)
+export const splitPath = (path: string): ReadonlyArray<string> =>
+  (path.split("#", 1)[0] ?? "").split(hole).map((piece, index) => (index % 2 === 0 ? piece : holeName(piece)))
+
+const pathHoles = (path: string): ReadonlyArray<string> => splitPath(path).filter((_, index) => index % 2 === 1)
+
+/** `{proxy+}`, `{path*}` and `{id:[0-9]+}` of other template languages are `proxy`, `path` and `id`. */
+const holeName = (text: string): string => (text.split(":", 1)[0] ?? "").trim().replace(/[+*]$/, "")
 
 /** The property that carries the request body. */
 export const bodyArgument = "body"
@@ -134,7 +136,7 @@ const readParameter = (definition: JsonObject, references: References): Omit<Par
   const [content] = Object.entries(objectOf(definition["content"]))
   const media = content === undefined ? definition : objectOf(references.follow(content[1]))
   return {
-    name,
+    name: place === "path" ? holeName(name) : name,
     location: place,
     isRequired: place === "path" || definition["required"] === true,
     style,

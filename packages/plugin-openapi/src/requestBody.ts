@@ -264,4 +264,4 @@ const readFile = (value: unknown): FileValue => {
   return { content: Buffer.from(file["base64"], "base64"), ...rest }
 }
 
-const isBase64 = /^[A-Za-z0-9+/_\s-]*={0,2}\s*$/
+const isBase64 = /^[A-Za-z0-9+/_=\s-]*$/

@@ -42,7 +42,7 @@ const readData = async (response: ReadableResponse): Promise<unknown> => {
   const contentType = response.headers["content-type"]
   const kind = contentType === undefined ? undefined : kindOfMediaType(contentType)
   if (kind === "json") return jsonOrText(await response.text())
-  if (kind === "text" || kind === "form") return response.text()
+  if (kind === "text" || kind === "form") return readText(response, contentType ?? "")
   const bytes = await response.bytes()
   if (bytes.byteLength === 0) return null
   if (contentType === undefined) {
@@ -53,6 +53,18 @@ const readData = async (response: ReadableResponse): Promise<unknown> => {
     mediaType: contentType?.split(";", 1)[0]?.trim() ?? "application/octet-stream",
     base64: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64"),
     bytes: bytes.byteLength,
+  }
+}
+
+/** Text in the character set that it declares; an unknown one is read as UTF-8. */
+const readText = async (response: ReadableResponse, contentType: string): Promise<string> => {
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1]?.toLowerCase()
+  if (charset === undefined || charset === "utf-8" || charset === "utf8") return response.text()
+  try {
+    return new TextDecoder(charset).decode(await response.bytes())
+  } catch (thrown) {
+    if (thrown instanceof RangeError) return response.text()
+    throw thrown
   }
 }
 

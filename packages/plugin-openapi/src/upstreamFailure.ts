@@ -113,7 +113,7 @@ const readBody = (text: string, contentType: string | undefined): ReadBody => {
     }
   }
   const isMarkup = contentType?.includes("html") === true || /^<(!doctype|html|\?xml|[a-z]+[\s>])/i.test(trimmed)
-  const readable = isMarkup ? textOfMarkup(trimmed.slice(0, 200_000)) : trimmed
+  const readable = isMarkup ? textOfMarkup(trimmed.slice(0, longestPage)) : trimmed
   if (readable === "") return { message: undefined, body: undefined }
   const [firstLine = ""] = readable.split("\n", 1)
   return { message: cut(firstLine, longestMessage), body: cut(readable, isMarkup ? longestMarkup : longestExcerpt) }
@@ -121,6 +121,8 @@ const readBody = (text: string, contentType: string | undefined): ReadBody => {
 
 const longestMessage = 500
 const longestMarkup = 500
+// The words at the top say what happened, and the patterns below are quadratic for pages made to be.
+const longestPage = 16_000
 
 /** Where services put the sentence, best first: RFC 9457, then the usual words. */
 const messageKeys = [

@@ -7,8 +7,9 @@
 /** The text without HTML tags, trailing space and runs of blank lines. */
 export const withoutMarkup = (text: string): string =>
   (text.includes("<") ? text.replaceAll(htmlTag, "") : text)
-    .replaceAll(/\r\n?/g, "\n")
-    .replaceAll(/[ \t]+\n/g, "\n")
+    .split(/\r\n?|\n/)
+    .map((line) => line.trimEnd())
+    .join("\n")
     .replaceAll(/\n{3,}/g, "\n\n")
     .trim()
 

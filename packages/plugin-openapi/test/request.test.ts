@@ -160,6 +160,13 @@ describe("the path template", () => {
     await expect(requestOf(operationWith({}, { path: "/a/../../b" }), {})).rejects.toThrow(/"\." or "\.\."/)
   })
 
+  it.each(["/a/{id+}", "/a/{id*}", "/a/{ id }", "/a/{id:.+}"])("may be written as %s", async (path) => {
+    const parameters = [{ name: "id", in: "path", required: true, schema: { type: "integer" } }]
+    const catalogue = await catalogueOf(operationWith({ parameters }, { path }))
+    expect(catalogue.describe("call")!.inputSchema["properties"]).toEqual({ id: { type: "integer" } })
+    expect(catalogue.operation("call")!.build({ id: 1 }).url).toBe(`${origin}/v1/a/1`)
+  })
+
   it("takes arguments for holes that nobody declared", async () => {
     expect((await requestOf(operationWith({}, { path: "/a/{id}" }), { id: "x/y" })).url).toBe(`${origin}/v1/a/x%2Fy`)
   })

@@ -38,6 +38,13 @@ describe("data", () => {
     expect(await dataOf({ "content-type": contentType }, body)).toEqual(expected)
   })
 
+  it("in text is read in the character set that it declares", async () => {
+    const latin1 = Buffer.from("Grüße", "latin1")
+    expect(await dataOf({ "content-type": "text/plain; charset=ISO-8859-1" }, latin1)).toBe("Grüße")
+    expect(await dataOf({ "content-type": 'text/plain; charset="utf-8"' }, "Grüße")).toBe("Grüße")
+    expect(await dataOf({ "content-type": "text/plain; charset=klingon" }, "Grüße")).toBe("Grüße")
+  })
+
   it("without a media type is JSON if it parses, text if it is text, else bytes", async () => {
     expect(await dataOf({}, '{"a":1}')).toEqual({ a: 1 })
     expect(await dataOf({}, "plain")).toBe("plain")
