@@ -8,8 +8,8 @@ import type { IntegrationRecord } from "@keyward/core"
 import { Catalogue } from "./Catalogue.ts"
 import { readConfig } from "./OpenApiConfig.ts"
 
-/** The most text of documents that stays compiled, in characters. */
-const largestCache = 96 * 1024 * 1024
+/** The most text of documents that stays compiled, in characters; compiled it takes several times that. */
+const largestCache = 48 * 1024 * 1024
 
 interface Entry {
   readonly catalogue: Catalogue
@@ -18,9 +18,10 @@ interface Entry {
 
 /** A cache of catalogues. */
 export class Catalogues {
-  readonly #byRecord = new WeakMap<IntegrationRecord, Catalogue>()
-  readonly #byFingerprint = new Map<string, Entry>()
+  /** Oldest use first. */
+  readonly #entries = new Map<string, Entry>()
   readonly #limit: number
+  #newest: string | undefined
   #size = 0
 
   constructor(limit: number = largestCache) {
@@ -29,13 +30,13 @@ export class Catalogues {
 
   /** The catalogue of an integration, made if need be. Fails when the record holds no document of this plugin. */
   of(record: IntegrationRecord): Catalogue {
-    const held = this.#byRecord.get(record)
-    if (held !== undefined) return held
-    const entry = this.#byFingerprint.get(record.fingerprint) ?? this.#make(record)
-    // Re-inserting makes it the youngest.
-    this.#byFingerprint.delete(record.fingerprint)
-    this.#byFingerprint.set(record.fingerprint, entry)
-    this.#byRecord.set(record, entry.catalogue)
+    const { fingerprint } = record
+    const known = this.#entries.get(fingerprint)
+    if (known !== undefined && fingerprint === this.#newest) return known.catalogue
+    const entry = known ?? this.#make(record)
+    this.#entries.delete(fingerprint)
+    this.#entries.set(fingerprint, entry)
+    this.#newest = fingerprint
     return entry.catalogue
   }
 
@@ -48,9 +49,9 @@ export class Catalogues {
       authTemplates: record.authTemplates,
     })
     this.#size += size
-    for (const [fingerprint, oldest] of this.#byFingerprint) {
+    for (const [fingerprint, oldest] of this.#entries) {
       if (this.#size <= this.#limit) break
-      this.#byFingerprint.delete(fingerprint)
+      this.#entries.delete(fingerprint)
       this.#size -= oldest.size
     }
     return { catalogue, size }
