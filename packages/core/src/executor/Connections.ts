@@ -315,7 +315,7 @@ export const refreshConnection = (
   ref: ConnectionRef,
 ): Effect.Effect<ReadonlyArray<Tool>, SelectError | CatalogError> =>
   Effect.gen(function* () {
-    const selected = yield* selectConnection(resources, identity, ref)
+    const selected = yield* selectByKey(resources, identity, yield* connectionKey(identity, ref))
     const plugin = yield* pluginOf(resources, selected.integration)
     const source = storedCredential(resources, selected)
     const isShared = plugin.catalog === "integration"

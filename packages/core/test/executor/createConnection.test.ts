@@ -257,6 +257,7 @@ describe("names", () => {
       executor.connections.create({ ...user, template: "bearer", value: "v" }),
       executor.connections.update(user, {}),
       executor.connections.remove(user),
+      executor.connections.refresh(user),
       executor.connections.disable(user),
       executor.connections.enable(user),
       executor.connections.fetch(user)("/"),
