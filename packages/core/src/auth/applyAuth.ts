@@ -85,7 +85,7 @@ class FilledAuthorizer implements RequestAuthorizer {
       else if (location === "cookie") headers["cookie"] = withCookie(headers["cookie"], name, value)
       else url = withQuery(url, name, value)
     }
-    return { method: request.method, url, headers, body: request.body }
+    return { method: request.method, url, headers, body: request.body, shownUrl: request.url }
   }
 
   places(header: string): boolean {

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import { type ProviderError, ProviderTimeoutError, ProviderUnavailableError } from "./CredentialError.ts"
+import { isNotFound, type ProviderError, ProviderTimeoutError, ProviderUnavailableError } from "./CredentialError.ts"
 import type { CredentialProvider, ProviderItem } from "./CredentialProvider.ts"
 import { InvalidProviderOptionsError } from "./ProviderOptionsError.ts"
 
@@ -76,7 +76,7 @@ type Members = ReadonlyArray<CredentialProvider>
 
 const firstAnswer = Effect.fnUntraced(function* (members: Members, id: string) {
   for (const member of members) {
-    const value: Redacted.Redacted | undefined = yield* limited(member, member.get(id))
+    const value: Redacted.Redacted | undefined = yield* elsewhere(limited(member, member.get(id)))
     if (value !== undefined) return value
   }
   return undefined
@@ -85,10 +85,14 @@ const firstAnswer = Effect.fnUntraced(function* (members: Members, id: string) {
 const firstHolder = Effect.fnUntraced(function* (members: Members, id: string) {
   for (const member of members) {
     const holds = member.has === undefined ? Effect.map(member.get(id), (value) => value !== undefined) : member.has(id)
-    if (yield* limited(member, holds)) return true
+    if ((yield* elsewhere(limited(member, holds))) === true) return true
   }
   return false
 })
+
+/** A member that says precisely what is not here has said that it is not here. */
+const elsewhere = <A>(asked: Effect.Effect<A, ProviderError>): Effect.Effect<A | undefined, ProviderError> =>
+  Effect.catch(asked, (error) => (isNotFound(error) ? Effect.undefined : Effect.fail(error)))
 
 const allItems = Effect.fnUntraced(function* (members: Members) {
   const items = new Map<string, ProviderItem>()

@@ -29,7 +29,11 @@ export class ProviderUnavailableError extends taggedError<ProviderUnavailableErr
   }
 }
 
-/** The provider answered, and the answer will not change by itself: forbidden, damaged, ambiguous, not supported. */
+/**
+ * The provider answered, and the answer will not change by itself: forbidden, damaged, ambiguous, not supported.
+ *
+ * A `reason` that ends in `_not_found` says more precisely what `undefined` says: what is not here, and where to look.
+ */
 export class ProviderDeniedError extends taggedError<ProviderDeniedError>()(
   "ProviderDeniedError",
   { provider: Schema.String, reason: Schema.String, nextStep: Schema.String },
@@ -71,6 +75,10 @@ export class CredentialProviderNotRegisteredError extends taggedError<Credential
       : `Credential provider ${quote(this.provider)} is not registered (registered: ${known}). Pass it to createExecutor({ providers }).`
   }
 }
+
+/** Whether a failure means that the item is not here, and a provider further down a chain may be asked. */
+export const isNotFound = (error: ProviderError): error is ProviderDeniedError =>
+  error instanceof ProviderDeniedError && error.reason.endsWith("_not_found")
 
 /** What reading or writing one item can fail with. */
 export type ProviderError = ProviderUnavailableError | ProviderDeniedError | ProviderTimeoutError

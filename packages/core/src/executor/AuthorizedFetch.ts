@@ -193,8 +193,10 @@ const sentResponse = ({ response, authorizer }: AuthorizedResponse): SentRespons
     url: shownUrl(response, authorizer),
     text,
     json: async () => {
-      const document = await text()
-      const value = JSON.parse(document) as unknown
+      const document = decoder.decode(await response.bytes())
+      const redacted = authorizer.redact(document)
+      const value =
+        redacted === document ? (JSON.parse(document) as unknown) : parseRedacted(document, redacted, authorizer)
       // Escapes can hide a secret from a look at the text.
       return document.includes("\\") ? redactDeep(value, authorizer) : value
     },
@@ -207,6 +209,32 @@ const sentResponse = ({ response, authorizer }: AuthorizedResponse): SentRespons
 }
 
 const decoder = new TextDecoder()
+
+/** A secret that is a number, taken out of the text, leaves no JSON: then it is taken out of the value. */
+const parseRedacted = (document: string, redacted: string, authorizer: RequestAuthorizer): unknown => {
+  try {
+    return JSON.parse(redacted) as unknown
+  } catch (error) {
+    const value = parseOr(document, error, (_, item: unknown) =>
+      typeof item === "number" ? withoutNumber(item, authorizer) : item,
+    )
+    return redactDeep(value, authorizer)
+  }
+}
+
+const withoutNumber = (item: number, authorizer: RequestAuthorizer): number | string => {
+  const text = String(item)
+  return authorizer.carries(text) ? authorizer.redact(text) : item
+}
+
+/** Fails with the error given: one of parsing quotes the text, and this one is not redacted. */
+const parseOr = (document: string, error: unknown, revive: (key: string, item: unknown) => unknown): unknown => {
+  try {
+    return JSON.parse(document, revive) as unknown
+  } catch {
+    throw error
+  }
+}
 
 const redactedHeaders = (
   headers: Readonly<Record<string, string>>,
@@ -271,7 +299,7 @@ const toWire = (request: UnboundRequest, url: URL): WireRequest => {
   headers["accept"] ??= "*/*"
   headers["accept-encoding"] ??= "gzip, deflate, br"
   headers["user-agent"] ??= "keyward"
-  return { method: request.method, url, headers, body: request.body }
+  return { method: request.method, url, headers, body: request.body, redirect: request.redirect }
 }
 
 const anyOrigin = (target: string | URL): Effect.Effect<URL, HttpError> => {

@@ -148,16 +148,15 @@ export const authorizedSend = (
   record: CallRecord,
   outer: () => AbortSignal,
 ): Send =>
-  toSend(
-    (request, isAnonymous) =>
-      record.watch(
-        source === undefined || isAnonymous
-          ? sendAnonymous(resources, compiled.binding, request)
-          : sendAuthorized(resources, compiled.binding, source, request),
-        false,
-      ),
-    outer,
-  )
+  toSend((request, isAnonymous) => {
+    // What is answered to a request without the credential says nothing about the credential.
+    if (isAnonymous) return sendAnonymous(resources, compiled.binding, request)
+    const sent =
+      source === undefined
+        ? sendAnonymous(resources, compiled.binding, request)
+        : sendAuthorized(resources, compiled.binding, source, request)
+    return record.watch(sent, false)
+  }, outer)
 
 /** The schemas of a tool: its own, or those that its plugin describes. Described once per tool. */
 export const describeTool = (

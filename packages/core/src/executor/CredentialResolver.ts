@@ -14,6 +14,7 @@ import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import {
   CredentialProviderNotRegisteredError,
+  isNotFound,
   type ProviderError,
   ProviderDeniedError,
   ProviderTimeoutError,
@@ -136,6 +137,16 @@ const providerFailure = (
       nextStep: error.message,
       retryable: true,
       authRequired: false,
+    })
+  }
+  if (isNotFound(error)) {
+    return new ConnectionCredentialError({
+      code: "connection_value_missing",
+      connection,
+      reason: error.reason,
+      nextStep: error.nextStep,
+      retryable: false,
+      authRequired: true,
     })
   }
   const isDenied = error instanceof ProviderDeniedError

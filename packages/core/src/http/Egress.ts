@@ -73,7 +73,7 @@ export class Egress {
       return Effect.fail(new InvalidRequestError({ reason: "placing the credential would change its origin." }))
     }
     return Effect.flatMap(this.#exchange(authorized), (response) =>
-      isRedirect(response.status) && this.limits.maxRedirects > 0
+      isRedirect(response.status) && this.limits.maxRedirects > 0 && request.redirect !== "manual"
         ? this.#follow(request, authorizer, response)
         : Effect.succeed(response),
     )
@@ -97,8 +97,9 @@ export class Egress {
       let isCredentialed = true
       for (let hop = 0; isRedirect(current.status); hop += 1) {
         const location = current.headers["location"]
-        if (location === undefined) return current
+        if (location === undefined) break
         current.discard()
+        if (bare.redirect === "error") return yield* refuse("not_wanted", bare, bare.url)
         if (hop >= maxRedirects) return yield* refuse("too_many", bare, bare.url)
         const next = yield* nextHop(bare, current.status, location, authorizer)
         isCredentialed &&= next.url.origin === bare.url.origin

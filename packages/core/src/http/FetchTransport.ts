@@ -103,7 +103,8 @@ class FetchedResponse implements WireResponse {
   }
 
   get url(): string {
-    return this.#request.url.href
+    const { url, shownUrl } = this.#request
+    return (shownUrl ?? url).href
   }
 
   get headers(): Readonly<Record<string, string>> {

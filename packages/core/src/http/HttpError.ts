@@ -29,11 +29,18 @@ export class AddressNotAllowedError extends taggedError<AddressNotAllowedError>(
   }
 }
 
-/** A redirect that must not be followed: to plain http, too many, without a usable target, or carrying a credential away. */
+/** A redirect that must not be followed: to plain http, too many, without a usable target, carrying a credential away, or unwanted by the caller. */
 export class RedirectRefusedError extends taggedError<RedirectRefusedError>()(
   "RedirectRefusedError",
   {
-    reason: Schema.Literals(["downgrade", "too_many", "invalid_location", "carries_credential", "body_not_replayable"]),
+    reason: Schema.Literals([
+      "downgrade",
+      "too_many",
+      "invalid_location",
+      "carries_credential",
+      "body_not_replayable",
+      "not_wanted",
+    ]),
     from: Schema.String,
     to: Schema.String,
   },
@@ -49,6 +56,7 @@ const redirectAdvice: Record<RedirectRefusedError["reason"], string> = {
   too_many: "The service redirects in circles; check the base URL.",
   invalid_location: "Its Location header names no http(s) address; report it to the service.",
   carries_credential: "It would take the credential to another origin; point the base URL at the final address.",
+  not_wanted: 'The caller asked for none; leave out redirect: "error" to follow it.',
   body_not_replayable: "The request body is a stream and cannot be sent again; send a string or bytes.",
 }
 

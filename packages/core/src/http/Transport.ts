@@ -171,7 +171,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200) return
-    const { url, method } = this.#request
+    const { url, shownUrl, method } = this.#request
     const joined = joinHeaders(headers)
     const hasBody = method !== "HEAD" && status !== 204 && status !== 205 && status !== 304
     const body = new IncomingBody({
@@ -197,9 +197,17 @@ class Exchange implements Dispatcher.DispatchHandler {
     })
     this.#body = body
     this.#report(
-      new ReceivedResponse(status, joined, asArray(headers["set-cookie"]), url.href, hasBody, body, () => {
-        clearTimeout(this.#timer)
-      }),
+      new ReceivedResponse(
+        status,
+        joined,
+        asArray(headers["set-cookie"]),
+        (shownUrl ?? url).href,
+        hasBody,
+        body,
+        () => {
+          clearTimeout(this.#timer)
+        },
+      ),
     )
   }
 

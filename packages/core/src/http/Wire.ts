@@ -13,6 +13,10 @@ export interface WireRequest {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body: WireBody
+  /** What its response tells as its URL, where `url` holds a credential. */
+  readonly shownUrl?: URL | undefined
+  /** As in the standard `fetch`. Default: `"follow"`. */
+  readonly redirect?: RequestRedirect | undefined
 }
 
 /** A response whose body has not been read yet. Exactly one of the readers may be used, once. */
@@ -21,7 +25,7 @@ export interface WireResponse {
   /** Names in lower case; a header that came several times is joined with `, `, except `set-cookie`. */
   readonly headers: Readonly<Record<string, string>>
   readonly setCookies: ReadonlyArray<string>
-  /** Where the response came from after redirects. */
+  /** Where the response came from after redirects, without what was placed in the query. */
   readonly url: string
   readonly isRedirected: boolean
   /** The same response, saying that redirects led to it. */

@@ -15,6 +15,8 @@ export interface UnboundRequest {
   readonly headers: Record<string, string>
   readonly body: WireBody
   readonly signal: AbortSignal | undefined
+  /** Default: `"follow"`. */
+  readonly redirect?: RequestRedirect | undefined
 }
 
 /** Body types that a caller may pass. */
@@ -32,6 +34,7 @@ export const readFetchArguments = (
     method: (init?.method ?? request?.method ?? "GET").toUpperCase(),
     headers,
     signal: init?.signal ?? request?.signal ?? undefined,
+    redirect: init?.redirect ?? request?.redirect,
   }
   const body = encodeBody(init?.body ?? (request?.body as RequestBody), headers)
   return body instanceof Promise ? body.then((encoded) => ({ ...given, body: encoded })) : { ...given, body }

@@ -130,6 +130,13 @@ describe("the order", () => {
     expect(await read(chainProviders([memoryProvider(), memoryProvider()]), "a")).toBeUndefined()
   })
 
+  it("goes on after a provider that says precisely what it does not have", async () => {
+    const notFound = new ProviderDeniedError({ provider: "vault", reason: "item_not_found", nextStep: "Create it." })
+    const vault = credentialProvider({ key: "vault", get: () => Promise.reject(notFound) })
+    expect(await read(chainProviders([vault, memoryProvider({ items: { id: "value" } })]), "id")).toBe("value")
+    expect(await read(chainProviders([vault]), "id")).toBeUndefined()
+  })
+
   it("is not changed by changing the list it was made from", async () => {
     const members = [memoryProvider({ items: { a: "1" } })]
     const chain = chainProviders(members)

@@ -220,6 +220,19 @@ describe("failures of providers", () => {
       { authRequired: true },
     ],
     [
+      "one that says precisely what it does not have",
+      credentialProvider({
+        key: "vault",
+        get: () =>
+          Promise.reject(
+            new ProviderDeniedError({ provider: "vault", reason: "item_not_found", nextStep: "Create it." }),
+          ),
+      }),
+      "connection_value_missing",
+      false,
+      { authRequired: true, reason: "item_not_found", nextStep: "Create it." },
+    ],
+    [
       "one that throws the secret",
       credentialProvider({
         key: "vault",

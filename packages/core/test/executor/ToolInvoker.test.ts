@@ -237,6 +237,11 @@ describe("what the service says about the credential", () => {
       answers(200),
     )
     expect(await execute()).toEqual({ ok: true, data: { said: 200 } })
+    const turnedDown = await setCall(
+      async ({ send }) => (await send({ url: "/", anonymous: true })).status,
+      answers(401),
+    )
+    expect(await turnedDown.execute()).toEqual({ ok: true, data: 401 })
   })
 
   it.each<[string, StageOptions["upstream"] & object, string, boolean]>([
