@@ -16,7 +16,7 @@ export interface WireRequest {
   /** What its response tells as its URL, where `url` holds a credential. */
   readonly shownUrl?: URL | undefined
   /** As in the standard `fetch`. Default: `"follow"`. */
-  readonly redirect?: RequestRedirect | undefined
+  readonly redirect?: RequestInit["redirect"] | undefined
 }
 
 /** A response whose body has not been read yet. Exactly one of the readers may be used, once. */

@@ -16,7 +16,7 @@ export interface UnboundRequest {
   readonly body: WireBody
   readonly signal: AbortSignal | undefined
   /** Default: `"follow"`. */
-  readonly redirect?: RequestRedirect | undefined
+  readonly redirect?: RequestInit["redirect"] | undefined
 }
 
 /** Body types that a caller may pass. */

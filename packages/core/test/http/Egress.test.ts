@@ -15,6 +15,7 @@ import {
   InvalidRequestError,
   RedirectRefusedError,
 } from "../../src/http/HttpError.ts"
+import { toResponse } from "../../src/http/standardFetch.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireRequest } from "../../src/http/Wire.ts"
 
 const upstream = async (answers: Parameters<typeof fakeUpstream>[0]): Promise<FakeUpstream> => {
@@ -390,6 +391,36 @@ describe("a redirect that is handed on", () => {
     const off = await send(open({ maxRedirects: 0 }), request(`${server.origin}/from`))
     expect(off).toMatchObject({ status: 302, headers: { location: "/to" }, isRedirected: false })
     expect(server.requests.map(({ path }) => path)).toEqual(["/none", "/300", "/304", "/201", "/from"])
+  })
+
+  it("is the last one of several, and says that others led to it", async () => {
+    const server = await upstream({ "/from": { redirect: "/none" }, "/none": { status: 302 } })
+    expect(await send(open(), request(`${server.origin}/from`))).toMatchObject({ status: 302, isRedirected: true })
+  })
+
+  it("is one that the caller wants to see, or refused where the caller wants none", async () => {
+    const server = await upstream({ "/from": { redirect: "/to" }, "/to": {} })
+    const egress = open()
+    const seen = await send(egress, request(`${server.origin}/from`, { redirect: "manual" }))
+    expect(seen).toMatchObject({ status: 302, headers: { location: "/to" }, isRedirected: false })
+    const error = await failure(egress, request(`${server.origin}/from`, { redirect: "error" }))
+    expect(error).toMatchObject({ _tag: "RedirectRefusedError", reason: "not_wanted" })
+    expect((await send(egress, request(`${server.origin}/to`, { redirect: "error" }))).status).toBe(200)
+    expect(server.requests.map(({ path }) => path)).toEqual(["/from", "/from", "/to"])
+  })
+})
+
+describe("the URL that a response tells", () => {
+  it.each(["1234", canary("url")])("never holds what was placed in the query, however short: %s", async (token) => {
+    const template: AuthTemplate = { slug: "k", type: "apiKey", queryParams: { key: [variable("token")] } }
+    const server = await upstream({ "/from": { redirect: "/to?page=2" }, "/to": {} })
+    for (const egress of [open(), open({ fetch: globalThis.fetch })]) {
+      const direct = await send(egress, request(`${server.origin}/to?page=1`), authorizerFor(token, template))
+      const followed = await send(egress, request(`${server.origin}/from`), authorizerFor(token, template))
+      expect([direct.url, followed.url]).toEqual([`${server.origin}/to?page=1`, `${server.origin}/to?page=2`])
+      expect(toResponse(followed, followed.url).url).toBe(`${server.origin}/to?page=2`)
+    }
+    expect(server.requests.every(({ query }) => query.get("key") === token)).toBe(true)
   })
 })
 

@@ -78,7 +78,8 @@ describe("a body", () => {
     ["constructor", plain],
   ])("under %j comes out as it does from the platform's fetch", async (encoding, body) => {
     const url = urlOf(encoding, body)
-    const expected = await platforms(url)
+    // The fetch of Node 22 does not know zstd.
+    const expected = encoding.includes("zstd") ? plain : await platforms(url)
     expect((await ours(url)).equals(expected)).toBe(true)
     expect((await oursStreamed(url)).equals(expected)).toBe(true)
   })

@@ -144,6 +144,12 @@ describe("readFetchArguments", () => {
     expect((await read("/", { method: "patch" })).method).toBe("PATCH")
   })
 
+  it("takes what to do with redirects", async () => {
+    expect((await read("/", { redirect: "manual" })).redirect).toBe("manual")
+    expect((await read(new Request("https://a.example/", { redirect: "error" }))).redirect).toBe("error")
+    expect((await read("/")).redirect).toBeUndefined()
+  })
+
   it("takes the signal of the init before that of the Request", async () => {
     const one = new AbortController()
     const two = new AbortController()
