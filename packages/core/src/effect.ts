@@ -13,7 +13,8 @@ export type {
   EffectProviders,
   EffectTools,
 } from "./executor/Executor.ts"
-export type { CreateConnectionError, RemoveConnectionError } from "./executor/Connections.ts"
+export type { RemoveConnectionError } from "./executor/Connections.ts"
+export type { CreateConnectionError } from "./executor/createConnection.ts"
 export type { ExecuteError } from "./executor/ToolInvoker.ts"
 
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"

@@ -21,8 +21,6 @@ import type { ToolResult } from "../tool/ToolResult.ts"
 import type { CatalogError } from "./Catalogs.ts"
 import {
   connectionFetch,
-  createConnection,
-  type CreateConnectionError,
   disableConnection,
   enableConnection,
   getConnection,
@@ -35,11 +33,13 @@ import {
   type UpdateConnectionInput,
 } from "./Connections.ts"
 import type { SelectError } from "./ConnectionSelector.ts"
+import { createConnection, type CreateConnectionError } from "./createConnection.ts"
 import { makeExtension } from "./Extensions.ts"
 import { getIntegration, listIntegrations, type ListIntegrationsInput, removeIntegration } from "./Integrations.ts"
 import { providerItems } from "./Providers.ts"
 import type { Resources } from "./Resources.ts"
-import { type ExecuteError, type ExecuteOptions, executeTool } from "./ToolInvoker.ts"
+import type { ExecuteOptions } from "./ToolCall.ts"
+import { type ExecuteError, executeTool } from "./ToolInvoker.ts"
 import { listTools, type ListToolsInput, toolSchema } from "./Tools.ts"
 
 /** `executor.connections` on the Effect surface; the Promise surface documents each method. */

@@ -18,7 +18,7 @@ import type { EffectConnections, EffectExecutor, EffectIntegrations, EffectProvi
 import { promised } from "./Extensions.ts"
 import type { ListIntegrationsInput } from "./Integrations.ts"
 import { runPromise } from "./runPromise.ts"
-import type { ExecuteOptions } from "./ToolInvoker.ts"
+import type { ExecuteOptions } from "./ToolCall.ts"
 import type { ListToolsInput } from "./Tools.ts"
 
 /** An extension's methods as the Promise surface shows them. */
@@ -168,7 +168,7 @@ export class Providers {
 }
 
 /** What {@link PromiseExecutor.execute} takes besides the arguments. */
-export type { ExecuteOptions } from "./ToolInvoker.ts"
+export type { ExecuteOptions } from "./ToolCall.ts"
 
 /** An executor as hosts hold it. Made by `createExecutor`. */
 export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArray<Plugin>> implements AsyncDisposable {
