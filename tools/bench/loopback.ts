@@ -86,7 +86,9 @@ const document = (url: string): object => ({
           { name: "id", in: "path", required: true, schema: { type: "string" } },
           { name: "verbose", in: "query", schema: { type: "boolean" } },
         ],
-        responses: { "200": { description: "An item", content: { "application/json": { schema: { type: "object" } } } } },
+        responses: {
+          "200": { description: "An item", content: { "application/json": { schema: { type: "object" } } } },
+        },
       },
     },
   },

@@ -59,7 +59,8 @@ ${table(rows)}
 const [flag, only] = process.argv.slice(2)
 if (flag === "--suite") {
   const suite = suites[only ?? ""]
-  if (suite === undefined) throw new Error(`There is no suite ${only ?? ""}; there are ${Object.keys(suites).join(", ")}.`)
+  if (suite === undefined)
+    throw new Error(`There is no suite ${only ?? ""}; there are ${Object.keys(suites).join(", ")}.`)
   process.stdout.write(`\n${JSON.stringify(await suite())}`)
   process.exit(0)
 }

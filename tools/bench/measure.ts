@@ -74,4 +74,5 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-const at = (sorted: Float64Array, share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
+const at = (sorted: Float64Array, share: number): number =>
+  sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN
