@@ -38,7 +38,7 @@ export class ConnectionConflictError extends taggedError<ConnectionConflictError
 }
 
 /** What a {@link ConnectionCredentialError} can say. */
-export const connectionCredentialCodes = [
+const connectionCredentialCodes = [
   "connection_value_missing",
   "connection_rejected",
   "insufficient_scope",

@@ -50,7 +50,7 @@ export class InvalidConfigError extends taggedError<InvalidConfigError>()(
 }
 
 /** Names that a plugin's extension may not take, because the executor has them. */
-export const reservedNames: ReadonlySet<string> = new Set([
+const reservedNames: ReadonlySet<string> = new Set([
   "identity",
   "withIdentity",
   "connections",

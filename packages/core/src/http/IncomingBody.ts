@@ -6,7 +6,7 @@
 import type { Duplex } from "node:stream"
 
 /** How to slow down, resume and give up on the source. */
-export interface BodySource {
+interface BodySource {
   readonly pause: () => void
   readonly resume: () => void
   readonly abort: (reason: Error) => void

@@ -29,7 +29,7 @@ export interface TransportLimits {
 }
 
 /** Stops an exchange. */
-export type Cancel = () => void
+type Cancel = () => void
 
 /** Sends one request and reports once: with a response whose body is still arriving, or with why there is none. */
 export interface Transport {

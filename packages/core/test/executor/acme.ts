@@ -39,7 +39,7 @@ import {
 export type Run = (call: InvokeToolInput) => unknown
 
 /** What the stage's plugin adds to an executor. */
-export interface AcmeExtension {
+interface AcmeExtension {
   readonly add: (input: IntegrationInput) => ReturnType<PluginContext["integrations"]["register"]>
   readonly context: () => PluginContext
 }
@@ -120,7 +120,7 @@ export const received = ({ headers, query }: Pick<UpstreamRequest, "headers" | "
 })
 
 /** Answers with what arrived. */
-export const echo: UpstreamHandler = (request) => ({ json: received(request) })
+const echo: UpstreamHandler = (request) => ({ json: received(request) })
 
 export const toJson = (response: Response): Promise<unknown> => response.json()
 
