@@ -82,6 +82,7 @@ class FetchedResponse implements WireResponse {
   readonly #controller: AbortController
   #headers: Readonly<Record<string, string>> | undefined
   #isDone = false
+  #stop: (() => void) | undefined
   #whenDone: Array<() => void> = []
 
   constructor(
@@ -125,7 +126,11 @@ class FetchedResponse implements WireResponse {
 
   stream(): ReadableStream<Uint8Array> | null {
     const { body } = this.original
-    return body === null ? null : capped(body, this.#request, this.#limits, this.#controller.signal, this.#end)
+    if (body === null) return null
+    const stream = capped(body, this.#request, this.#limits, this.#end)
+    this.#stop = stream.stop
+    if (this.#controller.signal.aborted) stream.stop()
+    return stream.readable
   }
 
   discard(): void {
@@ -134,6 +139,8 @@ class FetchedResponse implements WireResponse {
 
   abort(): void {
     this.#controller.abort()
+    // Not every function that is supplied listens to its signal.
+    this.#stop?.()
     this.#end()
   }
 
@@ -179,41 +186,41 @@ const readAll = async (
   }
 }
 
-/** The body under the cap and until the abort, with a limit on silence; `done` is called when it has ended in whichever way. */
+interface CappedBody {
+  readonly readable: ReadableStream<Uint8Array>
+  /** Ends it for its reader too. */
+  readonly stop: () => void
+}
+
+/** The body under the cap, with a limit on silence; `done` is called when it has ended in whichever way. */
 const capped = (
   body: ReadableStream<Uint8Array>,
   request: WireRequest,
   limits: TransportLimits,
-  signal: AbortSignal,
   done: () => void,
-): ReadableStream<Uint8Array> => {
+): CappedBody => {
   const reader = body.getReader()
   const { origin } = request.url
   let size = 0
   let isOver = false
+  let fail: (failure: HttpError) => void = () => undefined
   const end = (): void => {
     isOver = true
     done()
   }
-  const fail = (controller: ReadableStreamDefaultController<Uint8Array>, failure: HttpError): void => {
-    if (isOver) return
-    end()
-    controller.error(failure)
-    reader.cancel(failure).catch(() => undefined)
-  }
-  return new ReadableStream<Uint8Array>(
+  const readable = new ReadableStream<Uint8Array>(
     {
       start: (controller) => {
-        // Not every function that is supplied listens to its signal.
-        const abort = (): void => {
-          fail(controller, new NetworkError({ origin, code: "ABORTED" }))
+        fail = (failure) => {
+          if (isOver) return
+          end()
+          controller.error(failure)
+          reader.cancel(failure).catch(() => undefined)
         }
-        if (signal.aborted) abort()
-        else signal.addEventListener("abort", abort, { once: true })
       },
       pull: async (controller) => {
         const timer = setTimeout(() => {
-          fail(controller, timeoutOf(request, limits, "body"))
+          fail(timeoutOf(request, limits, "body"))
         }, limits.timeoutMs)
         try {
           const { done: isLast, value } = await reader.read()
@@ -223,13 +230,13 @@ const capped = (
             end()
             controller.close()
           } else if (size > limits.maxResponseBytes) {
-            fail(controller, new ResponseTooLargeError({ origin, maxResponseBytes: limits.maxResponseBytes }))
+            fail(new ResponseTooLargeError({ origin, maxResponseBytes: limits.maxResponseBytes }))
           } else {
             controller.enqueue(value)
           }
         } catch {
           // What a supplied fetch throws may quote the request; see HttpError.ts.
-          fail(controller, new NetworkError({ origin, code: "BODY_FAILED" }))
+          fail(new NetworkError({ origin, code: "BODY_FAILED" }))
         } finally {
           clearTimeout(timer)
         }
@@ -241,6 +248,12 @@ const capped = (
     },
     { highWaterMark: 0 },
   )
+  return {
+    readable,
+    stop: () => {
+      fail(new NetworkError({ origin, code: "ABORTED" }))
+    },
+  }
 }
 
 const timeoutOf = (
