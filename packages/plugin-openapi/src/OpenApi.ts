@@ -14,18 +14,18 @@ import {
   type ToolAnnotations,
   type ToolResult,
 } from "@keyward/core"
-import { allServers, Catalogue, rootServers } from "./Catalogue.ts"
-import { Catalogues } from "./Catalogues.ts"
-import { loadDocument, validateDocument, type DocumentInput, type OpenApiDocument } from "./document.ts"
-import { withoutQuery, type DocumentSource } from "./fetchDocument.ts"
+import { allServers, Catalogue, rootServers } from "./catalogue/Catalogue.ts"
+import { Catalogues } from "./catalogue/Catalogues.ts"
+import { loadDocument, validateDocument, type DocumentInput, type OpenApiDocument } from "./document/document.ts"
+import { withoutQuery, type DocumentSource } from "./document/fetchDocument.ts"
 import { objectOf, textOf } from "./Json.ts"
 import { makeConfig } from "./OpenApiConfig.ts"
-import { OpenApiDocumentError } from "./OpenApiDocumentError.ts"
-import { annotationsOf, descriptionOf, type Operation } from "./operations.ts"
-import { InvalidArgumentError } from "./request.ts"
-import { readResponse } from "./response.ts"
+import { OpenApiDocumentError } from "./document/OpenApiDocumentError.ts"
+import { annotationsOf, descriptionOf, type Operation } from "./catalogue/operations.ts"
+import { InvalidArgumentError } from "./request/request.ts"
+import { readResponse } from "./response/response.ts"
 import { deriveAuthTemplates } from "./securitySchemes.ts"
-import { closeServer, declaredOrigins, expandServer, normalBaseUrl } from "./servers.ts"
+import { closeServer, declaredOrigins, expandServer, normalBaseUrl } from "./request/servers.ts"
 
 /** What `addSpec` takes. */
 export interface AddSpecInput {

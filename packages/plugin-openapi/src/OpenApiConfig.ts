@@ -2,7 +2,7 @@
  * What an integration of this plugin keeps: plain JSON from which any process makes the catalogue again.
  */
 import { isJsonObject } from "./Json.ts"
-import type { OpenApiDocument } from "./document.ts"
+import type { OpenApiDocument } from "./document/document.ts"
 
 /** The stored form. */
 export interface OpenApiConfig {

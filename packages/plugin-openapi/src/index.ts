@@ -11,5 +11,5 @@ export {
   type PreviewedTool,
   type SpecPreview,
 } from "./OpenApi.ts"
-export type { DocumentInput } from "./document.ts"
-export { OpenApiDocumentError } from "./OpenApiDocumentError.ts"
+export type { DocumentInput } from "./document/document.ts"
+export { OpenApiDocumentError } from "./document/OpenApiDocumentError.ts"

@@ -5,12 +5,12 @@
  * one template with several variables. What cannot be expressed, such as HTTP Digest or mutual TLS, is a warning.
  */
 import type { ApiKeyTemplate, AuthPart, AuthTemplate, OAuth2Template } from "@keyward/core"
-import { identifierOf } from "./identifierOf.ts"
+import { identifierOf } from "./catalogue/identifierOf.ts"
 import { isJsonObject, listOf, objectOf, ownValue, textOf, type JsonObject } from "./Json.ts"
-import type { OpenApiDocument } from "./document.ts"
-import type { Operation } from "./operations.ts"
-import { quoted } from "./OpenApiDocumentError.ts"
-import type { References } from "./References.ts"
+import type { OpenApiDocument } from "./document/document.ts"
+import type { Operation } from "./catalogue/operations.ts"
+import { quoted } from "./document/OpenApiDocumentError.ts"
+import type { References } from "./document/References.ts"
 
 /** The templates of a document and what could not become one. */
 export interface DerivedTemplates {

@@ -1,9 +1,9 @@
 /** Documents and catalogues for tests of the pure parts: no executor, no network. */
 import type { AuthTemplate } from "@keyward/core"
-import { Catalogue } from "../../src/Catalogue.ts"
-import { loadDocument, type OpenApiDocument } from "../../src/document.ts"
-import type { DocumentSource } from "../../src/fetchDocument.ts"
-import { InvalidArgumentError, type PreparedRequest } from "../../src/request.ts"
+import { Catalogue } from "../../src/catalogue/Catalogue.ts"
+import { loadDocument, type OpenApiDocument } from "../../src/document/document.ts"
+import type { DocumentSource } from "../../src/document/fetchDocument.ts"
+import { InvalidArgumentError, type PreparedRequest } from "../../src/request/request.ts"
 
 /** Where the documents of these tests live. */
 export const origin = "https://api.example.com"
