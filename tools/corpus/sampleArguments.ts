@@ -27,7 +27,10 @@ export const sampleOf = (schema: unknown, root: unknown = schema, depth = 0): un
       return Array.from({ length: Number(schema["minItems"] ?? 1) }, () => sampleOf(schema["items"], root, depth + 1))
     default: {
       const parts = [...(Array.isArray(allOf) ? (allOf as unknown[]) : []), ...(members?.slice(0, 1) ?? [])]
-      const inherited = parts.map((member) => sampleOf(member, root, depth + 1)).filter(isObject)
+      const samples = parts.map((member) => sampleOf(member, root, depth + 1))
+      if (type === undefined && samples.some((sample) => !isObject(sample)))
+        return samples.find((sample) => !isObject(sample))
+      const inherited = samples.filter(isObject)
       return Object.assign({}, ...inherited, ownProperties(schema, root, depth)) as unknown
     }
   }
