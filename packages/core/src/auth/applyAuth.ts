@@ -190,18 +190,23 @@ const spellingsOf = (
   values: CredentialValues,
   filled: ReadonlyArray<Filled>,
 ): ReadonlyArray<string> => {
-  const all = secretValues(template, values).flatMap(spellingsOfValue)
+  const looked = secretValues(template, values)
+  const [only] = looked
+  if (only !== undefined && looked.length === 1 && template.family !== "basic") return spellingsOfValue(only)
+  const all = looked.flatMap(spellingsOfValue)
   for (const { value } of filled) {
     if (value.startsWith("Basic ")) all.push(...spellBase64(value.slice("Basic ".length)).filter(isLongEnough))
   }
-  return all.length > 1 ? all.sort((one, other) => other.length - one.length) : all
+  return all.sort(longestFirst)
 }
+
+const longestFirst = (one: string, other: string): number => other.length - one.length
 
 const spellingsOfValue = (value: Redacted.Redacted): ReadonlyArray<string> => {
   const known = spelled.get(value)
   if (known !== undefined) return known
   const text = Redacted.value(value)
-  const spellings = isLongEnough(text) ? [...new Set(spell(text))] : []
+  const spellings = isLongEnough(text) ? [...new Set(spell(text))].sort(longestFirst) : []
   spelled.set(value, spellings)
   return spellings
 }

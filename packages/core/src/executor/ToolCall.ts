@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { type Connection, toConnection } from "../connection/Connection.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
-import { connectionAddress } from "../connection/ConnectionRef.ts"
 import { isHttpError } from "../http/HttpError.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { Fetch, InvokeToolInput, Plugin, Send } from "../integration/Plugin.ts"
@@ -39,17 +38,27 @@ export interface ExecuteOptions {
   readonly onElicitation?: ElicitationHandler | undefined
 }
 
-/** A plugin's view of the call, made of what it asks for: a tool that sends nothing pays for no fetch. */
+/**
+ * A plugin's view of the call, and what happens to it.
+ *
+ * Its properties are its own, so that plugins may spread it or take some and pass on the rest; what a tool that sends nothing
+ * does not need is made when it is first used.
+ */
 export class ToolCall implements InvokeToolInput {
   readonly tool: ToolDef
   readonly args: Readonly<Record<string, unknown>>
   readonly integration: IntegrationRecord
+  readonly connection: Connection
+  readonly signal: AbortSignal
+  readonly fetch: Fetch
+  readonly send: Send
+  readonly elicit: (request: PluginElicitation) => Promise<ElicitationResponse>
   readonly #resources: Resources
   readonly #selected: SelectedConnection
   readonly #onElicitation: ElicitationHandler | undefined
   readonly #record: CallRecord
+  readonly #abort = new AbortController()
   #source: CredentialSource | undefined
-  #abort: AbortController | undefined
   #startedDeadline: Deadline | undefined
 
   constructor(
@@ -59,47 +68,20 @@ export class ToolCall implements InvokeToolInput {
     args: Readonly<Record<string, unknown>>,
     options: ExecuteOptions | undefined,
   ) {
+    const { row, compiled, integration } = selected
     this.tool = tool
     this.args = args
-    this.integration = selected.integration
+    this.integration = integration
+    this.connection = toConnection(row, compiled.origins)
+    this.signal = this.#abort.signal
+    this.fetch = (input, init) =>
+      authorizedFetch(resources, compiled, this.#credential, this.#record, this.#stopped)(input, init)
+    this.send = (request) => authorizedSend(resources, compiled, this.#credential, this.#record, this.#stopped)(request)
+    this.elicit = (request) => this.#ask(request)
     this.#resources = resources
     this.#selected = selected
     this.#onElicitation = options?.onElicitation ?? resources.onElicitation
-    this.#record = new CallRecord(connectionAddress(selected.row))
-    for (const { name, property } of ownGetters) Object.defineProperty(this, name, property)
-  }
-
-  get connection(): Connection {
-    return toConnection(this.#selected.row, this.#selected.compiled.origins)
-  }
-
-  get signal(): AbortSignal {
-    return (this.#abort ??= new AbortController()).signal
-  }
-
-  get fetch(): Fetch {
-    return authorizedFetch(this.#resources, this.#selected.compiled, this.#credential, this.#record, () => this.signal)
-  }
-
-  get send(): Send {
-    return authorizedSend(this.#resources, this.#selected.compiled, this.#credential, this.#record, () => this.signal)
-  }
-
-  get elicit(): (request: PluginElicitation) => Promise<ElicitationResponse> {
-    return async (request) => {
-      this.#deadline.pause()
-      try {
-        return await runPromise(
-          Effect.timeoutOrElse(elicit(this.#onElicitation, { ...request, tool: this.#address }), {
-            duration: this.#resources.elicitationTimeoutMs,
-            orElse: () => Effect.succeed<ElicitationResponse>({ action: "cancel" }),
-          }),
-          this.signal,
-        )
-      } finally {
-        this.#deadline.resume()
-      }
-    }
+    this.#record = new CallRecord(this.connection.address)
   }
 
   /** Asks a person whether the call may be made. */
@@ -125,6 +107,23 @@ export class ToolCall implements InvokeToolInput {
     if (Effect.isEffect(returned)) return this.#ran(returned as Effect.Effect<unknown, unknown>)
     return Effect.succeed(this.#returned(returned))
   }
+
+  async #ask(request: PluginElicitation): Promise<ElicitationResponse> {
+    this.#deadline.pause()
+    try {
+      return await runPromise(
+        Effect.timeoutOrElse(elicit(this.#onElicitation, { ...request, tool: this.#address }), {
+          duration: this.#resources.elicitationTimeoutMs,
+          orElse: () => Effect.succeed<ElicitationResponse>({ action: "cancel" }),
+        }),
+        this.signal,
+      )
+    } finally {
+      this.#deadline.resume()
+    }
+  }
+
+  readonly #stopped = (): AbortSignal => this.signal
 
   get #address(): string {
     return toolAddress(this.#selected.row, this.tool.name)
@@ -178,7 +177,7 @@ export class ToolCall implements InvokeToolInput {
   }
 
   #stop(): void {
-    this.#abort?.abort(new DOMException("The tool call was stopped.", "AbortError"))
+    this.#abort.abort(new DOMException("The tool call was stopped.", "AbortError"))
   }
 
   #returned(value: unknown): ToolResult {
@@ -212,13 +211,3 @@ export class ToolCall implements InvokeToolInput {
     return { ok: false, error: { code: "timeout", message, retryable: true } }
   }
 }
-
-/**
- * The getters of {@link ToolCall} as properties of its own, so that a plugin may spread the call, or take some and pass on the rest.
- *
- * Defined one by one from descriptors that all calls share: an object literal with getters costs three times as much.
- */
-const ownGetters = (["connection", "fetch", "send", "signal", "elicit"] as const).map((name) => {
-  const inherited = Object.getOwnPropertyDescriptor(ToolCall.prototype, name)
-  return { name, property: { ...inherited, enumerable: true } }
-})

@@ -11,10 +11,17 @@ export const runPromise = <A, E>(
 ): Promise<A> => {
   if (signal === undefined && outer === undefined) return Effect.runPromise(effect)
   const aborted = firstAborted(signal, outer)
-  return aborted === undefined ? interruptible(effect, signal, outer) : abandoned(aborted)
+  if (aborted !== undefined) return abandoned(aborted)
+  const only = signal === undefined ? outer : outer === undefined ? signal : undefined
+  return only === undefined ? interruptibleByBoth(effect, signal, outer) : interruptible(effect, only)
 }
 
-const interruptible = async <A, E>(
+const interruptible = <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal): Promise<A> =>
+  Effect.runPromise(effect, { signal }).catch((error: unknown) =>
+    signal.aborted ? abandoned(signal) : Promise.reject(error as Error),
+  )
+
+const interruptibleByBoth = async <A, E>(
   effect: Effect.Effect<A, E>,
   signal: AbortSignal | undefined,
   outer: AbortSignal | undefined,
@@ -29,7 +36,7 @@ const interruptible = async <A, E>(
     return await Effect.runPromise(effect, { signal: controller.signal })
   } catch (error) {
     const aborted = firstAborted(signal, outer)
-    return aborted === undefined ? Promise.reject(error) : abandoned(aborted)
+    return await (aborted === undefined ? Promise.reject(error) : abandoned(aborted))
   } finally {
     signal?.removeEventListener("abort", abort)
     outer?.removeEventListener("abort", abort)

@@ -22,8 +22,8 @@ export interface AddressPolicy {
 export const makeAddressPolicy = (allowHosts: ReadonlyArray<string>): AddressPolicy => {
   const listed = new Set(allowHosts.map(normalizedEntry))
   return {
-    isListed: (url) =>
-      listed.size > 0 && (listed.has(url.hostname) || listed.has(`${url.hostname}:${effectivePort(url)}`)),
+    isListed: ({ hostname, port, protocol }) =>
+      listed.size > 0 && (listed.has(hostname) || listed.has(`${hostname}:${effectivePort({ port, protocol })}`)),
     isPublic,
   }
 }
@@ -94,7 +94,8 @@ for (const [network, prefix] of [
   specialV6.addSubnet(network, prefix, "ipv6")
 }
 
-const effectivePort = (url: URL): string => (url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port)
+const effectivePort = (url: Pick<URL, "port" | "protocol">): string =>
+  url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
 
 const entryForm = /^(\[[0-9a-fA-F:.]+\]|[^*:/?#@\\[\]\s]+)(?::(\d{1,5}))?$/
 

@@ -113,7 +113,7 @@ export class Egress {
   #exchange(request: WireRequest): Effect.Effect<WireResponse, HttpError> {
     const { url } = request
     const literal = literalAddress(url)
-    if (literal !== undefined && !this.#policy.isPublic(literal) && !this.#policy.isListed(url)) {
+    if (literal !== undefined && !this.#policy.isListed(url) && !this.#policy.isPublic(literal)) {
       return Effect.fail(new AddressNotAllowedError({ host: url.hostname, address: literal }))
     }
     const transport = this.#transport
