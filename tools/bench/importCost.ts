@@ -39,7 +39,12 @@ export const importCost = (): ReadonlyArray<Row> => {
     },
     {
       suite,
-      name: "dependencies of core",
+      name: "core as it is packed",
+      value: packed(),
+    },
+    {
+      suite,
+      name: `dependencies of core: ${Object.keys(manifest.dependencies ?? {}).length}`,
       value: `${Object.keys(manifest.dependencies ?? {}).join(", ")}; peer: ${Object.keys(manifest.peerDependencies ?? {}).join(", ")}`,
     },
     {
@@ -48,6 +53,20 @@ export const importCost = (): ReadonlyArray<Row> => {
       value: `${(statSync(entry).size / 1024).toFixed(1)} KB, ${(gzipSync(bundle).byteLength / 1024).toFixed(1)} KB gzip`,
     },
   ]
+}
+
+/** Sizes of the tarball that npm would publish. */
+const packed = (): string => {
+  const output = execFileSync("npm", ["pack", "--dry-run", "--json"], { cwd: core, encoding: "utf8" })
+  const described = JSON.parse(output) as ReadonlyArray<Tarball> | Readonly<Record<string, Tarball>>
+  const [tarball] = Object.values(described)
+  if (tarball === undefined) return "unknown"
+  return `${(tarball.size / 1024).toFixed(0)} KB, ${(tarball.unpackedSize / 1024).toFixed(0)} KB unpacked`
+}
+
+interface Tarball {
+  readonly size: number
+  readonly unpackedSize: number
 }
 
 const milliseconds = (program: string): number => {
