@@ -1,21 +1,7 @@
 /** Resolve and apply alone: `connections.fetch` over a transport that answers at once. */
-import { createExecutor, definePlugin, memoryProvider, variable } from "@keyward/core"
+import { createExecutor, memoryProvider } from "@keyward/core"
+import { localPlugin } from "./localPlugin.ts"
 import { type Row, throughput } from "./measure.ts"
-
-const local = definePlugin({
-  id: "local",
-  catalog: "integration",
-  extension: (context) => ({
-    add: (slug: string) =>
-      context.integrations.register({
-        slug,
-        baseUrl: "https://api.example.com",
-        authTemplates: [{ slug: "apiKey", type: "apiKey", headers: { "X-API-Key": [variable("token")] } }],
-      }),
-  }),
-  resolveTools: () => [],
-  invokeTool: () => null,
-})
 
 const target = 100_000
 
@@ -28,7 +14,7 @@ export const connectionsFetch = async (): Promise<ReadonlyArray<Row>> => {
   const rows: Array<Row> = []
   for (const [name, answer] of answers) {
     await using executor = await createExecutor({
-      plugins: [local],
+      plugins: [localPlugin],
       providers: [memoryProvider()],
       egress: { fetch: () => Promise.resolve(answer()) },
     })

@@ -1,34 +1,11 @@
 /** What a call costs that sends nothing: `execute` with a static credential, a memory store and a tool without I/O. */
-import { createExecutor, definePlugin, memoryProvider, variable } from "@keyward/core"
+import { createExecutor, memoryProvider } from "@keyward/core"
+import { localPlugin } from "./localPlugin.ts"
 import { allocatedPerCall, median, type Row, sample, throughput } from "./measure.ts"
-
-const local = definePlugin({
-  id: "local",
-  catalog: "integration",
-  extension: (context) => ({
-    add: (slug: string) =>
-      context.integrations.register({
-        slug,
-        baseUrl: "https://api.example.com",
-        authTemplates: [{ slug: "apiKey", type: "apiKey", headers: { "X-API-Key": [variable("token")] } }],
-      }),
-  }),
-  resolveTools: () => [
-    {
-      name: "add",
-      inputSchema: {
-        type: "object",
-        properties: { one: { type: "number" }, other: { type: "number" } },
-        required: ["one", "other"],
-      },
-    },
-  ],
-  invokeTool: ({ args }) => Number(args["one"]) + Number(args["other"]),
-})
 
 /** Runs the suite. */
 export const execute = async (): Promise<ReadonlyArray<Row>> => {
-  await using executor = await createExecutor({ plugins: [local], providers: [memoryProvider()] })
+  await using executor = await createExecutor({ plugins: [localPlugin], providers: [memoryProvider()] })
   await executor.local.add("sums")
   await executor.connections.create({
     owner: "org",
