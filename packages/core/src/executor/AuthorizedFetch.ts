@@ -34,7 +34,7 @@ export interface AuthorizedResponse {
   readonly authorizer: RequestAuthorizer
 }
 
-/** How the credential of an {@link AuthorizedFetch} is obtained. */
+/** How the credential of an authorized fetch is obtained. */
 export interface CredentialSource {
   /** The connection's address, for errors. */
   readonly connection: string
@@ -109,7 +109,7 @@ export const sendAnonymous = (
     })),
   )
 
-/** Makes a standard `fetch` of a way to send. `signals` stop it besides the caller's own. */
+/** Makes a standard `fetch` of a way to send. The signal that `outer` answers with stops it besides the caller's own. */
 export const toFetch =
   (
     send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>,

@@ -20,6 +20,7 @@ export const resultOf = <A, E>(
       : Effect.fail(error as Exclude<E, ConnectionCredentialError>),
   )
 
+/** Why a credential could not be used or was turned down, and the way on; `upstream` is what the plugin made of the answer. */
 export const credentialFailure = (
   failure: ConnectionCredentialError,
   upstream?: ToolFailure,
@@ -43,6 +44,7 @@ export const credentialFailure = (
   },
 })
 
+/** Why a request was not sent or not answered. */
 export const httpFailure = (error: HttpError): ToolResult => ({
   ok: false,
   error: {
@@ -52,6 +54,7 @@ export const httpFailure = (error: HttpError): ToolResult => ({
   },
 })
 
+/** What is wrong with the arguments, by path. */
 export const invalidArguments = (issues: ReadonlyArray<ArgumentIssue>): ToolResult => ({
   ok: false,
   error: {
