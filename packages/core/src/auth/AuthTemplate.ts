@@ -4,10 +4,10 @@
  * Written by plugin authors and hosts in the request-shaped dialect below, checked strictly when an integration is
  * registered, stored as plain JSON. Placing values is `applyAuth`'s work.
  */
-import { isDeepStrictEqual } from "node:util"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { quote, taggedError } from "../error/KeywardError.ts"
+import { type OAuthQuirks, parseQuirks } from "./OAuthQuirks.ts"
 
 /** A hole in a template, filled with a credential value when a request leaves. */
 export interface Variable {
@@ -66,7 +66,7 @@ export interface OAuth2Template extends PlacementFields {
   readonly dpop?: boolean | undefined
   readonly authorizationParams?: Readonly<Record<string, string>> | undefined
   /** How the provider departs from the standards; plain data. */
-  readonly quirks?: Readonly<Record<string, unknown>> | undefined
+  readonly quirks?: OAuthQuirks | undefined
 }
 
 /** One way for an integration's connections to authenticate, as it is written and stored. */
@@ -338,21 +338,12 @@ const checkOAuthFields = (entry: Record<string, unknown>, path: string): void =>
       if (typeof value !== "string") fault(`${path}.authorizationParams.${name}`, "must be text.")
     }
   }
-  if (entry["quirks"] !== undefined && !isPlainJson(checkedRecord(entry["quirks"], `${path}.quirks`))) {
-    fault(`${path}.quirks`, "must be plain JSON: no functions, no cycles, no bigint.")
-  }
+  const quirks = parseQuirks(entry["quirks"])
+  if (Result.isFailure(quirks)) fault(`${path}.${quirks.failure.field}`, quirks.failure.fault)
 }
 
 // RFC 6749, section 3.3: printable ASCII but for space, quote and backslash.
 const isScope = /^[\u0021\u0023-\u005b\u005d-\u007e]+$/
-
-const isPlainJson = (value: unknown): boolean => {
-  try {
-    return isDeepStrictEqual(JSON.parse(JSON.stringify(value)), value)
-  } catch {
-    return false
-  }
-}
 
 const checkedRecord = (input: unknown, path: string): Record<string, unknown> =>
   typeof input === "object" && input !== null && !Array.isArray(input)

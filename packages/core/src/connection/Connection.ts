@@ -4,6 +4,7 @@
  * Neither holds a secret: the row points to items in a credential provider.
  */
 import type { Owner } from "../identity/Identity.ts"
+import type { ConnectionGrant } from "./ConnectionGrant.ts"
 import { connectionAddress, type ConnectionKey } from "./ConnectionRef.ts"
 
 /** Whether a connection may be used. */
@@ -51,11 +52,20 @@ export interface ConnectionRow extends ConnectionKey {
   readonly oauthClient: string | null
   readonly oauthClientOwner: Owner | null
   readonly oauthScope: string | null
+  /** What an OAuth flow obtained; `null` for static credentials. */
+  readonly grant: ConnectionGrant | null
   readonly status: ConnectionStatus
   readonly statusReason: string | null
-  /** Counts the row's writes from 1; what compare-and-set compares. */
+  /** Grows with each write; what compare-and-set compares. Starts at {@link firstVersion}. */
   readonly version: number
 }
+
+/**
+ * The version of a row that is new: the time, in thousandths of a millisecond.
+ *
+ * A row that is removed and created again goes on from a higher number, so that a late writer of the old one cannot win.
+ */
+export const firstVersion = (now: number): number => now * 1000
 
 /** The reason of a connection whose integration moved to another origin since it was confirmed. */
 export const originsChanged = "origins_changed"

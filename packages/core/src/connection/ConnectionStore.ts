@@ -28,7 +28,7 @@ export interface ConnectionStore {
   /**
    * Writes a row if the stored version is the expected one; `0` expects that there is none. Answers whether it did.
    *
-   * The row's own version must be `expectedVersion + 1`.
+   * The row's own version is greater than the expected one.
    */
   put(row: ConnectionRow, expectedVersion: number): Effect.Effect<boolean, StoreUnavailableError>
   /** Deletes a row, if it still has the version where one is given. Answers whether there was one to delete. */

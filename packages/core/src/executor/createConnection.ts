@@ -4,10 +4,11 @@
  * The tools are resolved with the new credential before anything is stored; then the items, the catalog and the row are written, and
  * a failure puts back what was there. Across processes the row's version decides; whoever loses the race begins anew.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
-import { type Connection, type ConnectionRow, toConnection } from "../connection/Connection.ts"
+import { type Connection, type ConnectionRow, firstVersion, toConnection } from "../connection/Connection.ts"
 import type { ConnectionConflictError, InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import {
   connectionAddress,
@@ -85,9 +86,10 @@ const createUnderLock = Effect.fnUntraced(function* (
     oauthClient: null,
     oauthClientOwner: null,
     oauthScope: null,
+    grant: null,
     status: "active",
     statusReason: null,
-    version: (previous?.version ?? 0) + 1,
+    version: versionAfter(previous, yield* Clock.currentTimeMillis),
   }
   const selected: SelectedConnection = { identity, row: first, integration, compiled }
   // The plugin may need the credential to list tools; it gets the new one without anything being stored yet.
@@ -100,8 +102,10 @@ const createUnderLock = Effect.fnUntraced(function* (
         })
   if (plugin.catalog === "integration") yield* ensureSharedCatalog(resources, plugin, integration)
   const catalog = own === undefined ? undefined : { key: catalogKey(plugin, integration, key), tools: own }
-  const row = yield* Effect.uninterruptible(commitRow(resources, first, previous, origin, catalog))
-  announce(resources, identity, row, { type: row.version === 1 ? "connection.created" : "connection.replaced" })
+  const { row, replaced } = yield* Effect.uninterruptible(commitRow(resources, first, previous, origin, catalog))
+  announce(resources, identity, row, {
+    type: replaced === undefined ? "connection.created" : "connection.replaced",
+  })
   return toConnection(row, compiled.origins)
 })
 
@@ -117,13 +121,13 @@ const commitRow = (
   replaced: ConnectionRow | undefined,
   origin: CredentialOrigin,
   catalog: { readonly key: CatalogKey; readonly tools: ReadonlyArray<ToolDef> } | undefined,
-): Effect.Effect<ConnectionRow, CreateConnectionError> =>
+): Effect.Effect<CommittedRow, CreateConnectionError> =>
   Effect.gen(function* () {
     const { store } = resources
     let previous = replaced
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
       if (attempt > 0) previous = yield* store.connections.get(first)
-      const row = { ...first, version: (previous?.version ?? 0) + 1 }
+      const row = { ...first, version: versionAfter(previous, yield* Clock.currentTimeMillis) }
       const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
       const restoreItems =
         origin.kind === "pasted" ? yield* writeItems(resources, row, previous, origin.values) : Effect.void
@@ -136,10 +140,18 @@ const commitRow = (
       )
       if (!isWritten) continue
       if (previous !== undefined) yield* deleteItems(resources, previous, row)
-      return row
+      return { row, replaced: previous }
     }
     return yield* conflict(first)
   })
+
+interface CommittedRow {
+  readonly row: ConnectionRow
+  readonly replaced: ConnectionRow | undefined
+}
+
+const versionAfter = (previous: ConnectionRow | undefined, now: number): number =>
+  previous === undefined ? firstVersion(now) : previous.version + 1
 
 /** How to put a connection's catalog back to what it is now. */
 const catalogRestorer = (

@@ -5,6 +5,8 @@
  */
 import type * as Effect from "effect/Effect"
 import type { ConnectionStore } from "../connection/ConnectionStore.ts"
+import type { Lease } from "../credential/Lease.ts"
+import type { OAuthStores } from "../oauth/OAuthStores.ts"
 import type { CatalogStore } from "../tool/ToolCatalog.ts"
 import type { IntegrationStore } from "./IntegrationStore.ts"
 
@@ -13,6 +15,9 @@ export interface Store {
   readonly integrations: IntegrationStore
   readonly connections: ConnectionStore
   readonly catalogs: CatalogStore
+  readonly oauth: OAuthStores
+  /** One holder per name, for as long as the records are shared with others. */
+  readonly lease: Lease
   /** Releases what the store holds open. Called once, by `executor.close()`. */
   close?(): Effect.Effect<void>
 }

@@ -206,6 +206,7 @@ export const connection = (
   oauthClient: null,
   oauthClientOwner: null,
   oauthScope: null,
+  grant: null,
   status: "active",
   statusReason: null,
   version: 1,

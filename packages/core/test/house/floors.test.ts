@@ -17,7 +17,7 @@ const nounFloors = [
   ["identity", "http"],
   ["credential"],
   ["auth"],
-  ["connection"],
+  ["connection", "oauth"],
   ["tool"],
   ["integration"],
   ["policy"],
@@ -31,10 +31,9 @@ const mayImport = new Map<string, ReadonlyArray<string>>([
   ...nounFloors.flatMap((folders, floor) =>
     folders.map((folder) => [folder, nounFloors.slice(0, floor).flat()] as const),
   ),
-  ["oauth", ["error", "identity", "http", "credential", "auth"]],
-  ["memory", [...nouns, "oauth"]],
-  ["executor", [...nouns, "oauth", "memory"]],
-  ...surfaces.map((surface) => [surface, [...nouns, "oauth", "memory", "executor", ...surfaces]] as const),
+  ["memory", nouns],
+  ["executor", [...nouns, "memory"]],
+  ...surfaces.map((surface) => [surface, [...nouns, "memory", "executor", ...surfaces]] as const),
 ])
 
 /** Modules that Effect marks unstable; core's contract has to outlive them. */
