@@ -127,7 +127,8 @@ export const openApiPlugin = (options: OpenApiPluginOptions = {}): Plugin<"opena
         if (thrown instanceof InvalidArgumentError) return invalidArguments(thrown)
         throw thrown
       }
-      const response = await send({ ...request, anonymous: operation.isAnonymous })
+      const { method, url, headers, body } = request
+      const response = await send({ method, url, headers, body, anonymous: operation.isAnonymous })
       return readResponse(response, operation.method, Date.now)
     },
   })

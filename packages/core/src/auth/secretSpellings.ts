@@ -29,7 +29,8 @@ export const spellBase64 = (base64: string): ReadonlyArray<string> => {
 }
 
 /** Whether {@link decode} could find more in a text than is there to be seen. */
-export const mayBeEncoded = (text: string): boolean => /%[0-9a-f]{2}|\\[u/\\]/i.test(text)
+export const mayBeEncoded = (text: string): boolean =>
+  (text.includes("%") || text.includes("\\")) && /%[0-9a-f]{2}|\\[u/\\]/i.test(text)
 
 /** Undoes percent-, form- and JSON-encoding, one inside the other, up to five deep. */
 export const decode = (text: string): string => {

@@ -5,6 +5,7 @@
  * apply, send; on a 401, forget what the provider cached, read again, and send once more if that changed anything.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import { applyAuth, type CredentialValues, isSameCredential } from "../auth/applyAuth.ts"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
@@ -22,6 +23,8 @@ import {
 } from "../http/standardFetch.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireRequest, type WireResponse } from "../http/Wire.ts"
 import type { Fetch, Send, SentResponse } from "../integration/Plugin.ts"
+import { andThen } from "./andThen.ts"
+import type { CallStop } from "./CallStop.ts"
 import { type SelectedConnection, usableTemplate } from "./ConnectionSelector.ts"
 import { resolveAnew, resolveCredential } from "./CredentialResolver.ts"
 import { redactDeep } from "./redactDeep.ts"
@@ -61,11 +64,12 @@ export const readOnce = (source: CredentialSource): CredentialSource => {
   return {
     connection: source.connection,
     template: source.template,
-    resolve: (template) =>
-      Effect.suspend(() => {
-        if (reading !== undefined) return reading
-        return Effect.flatMap(Effect.cached(source.resolve(template)), (cached) => (reading ??= cached))
-      }),
+    resolve: (template) => {
+      if (reading !== undefined) return reading
+      const read = source.resolve(template)
+      if (Exit.isExit(read)) return (reading = read)
+      return Effect.flatMap(Effect.cached(read), (cached) => (reading ??= cached))
+    },
     resolveAnew: (template) =>
       Effect.map(source.resolveAnew(template), (values) => {
         if (values !== undefined) reading = Effect.succeed(values)
@@ -81,11 +85,11 @@ export const sendAuthorized = (
   source: CredentialSource,
   request: UnboundRequest,
 ): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
-  Effect.flatMap(bindUrl(request.url, binding), (url) =>
-    Effect.flatMap(source.template, (template) =>
-      Effect.flatMap(source.resolve(template), (values) => {
+  andThen(bindUrl(request.url, binding), (url) =>
+    andThen(source.template, (template) =>
+      andThen(source.resolve(template), (values) => {
         const wire = toWire(request, url)
-        return Effect.flatMap(authorizerOf(source, template, values), (authorizer) =>
+        return andThen(authorizerOf(source, template, values), (authorizer) =>
           Effect.flatMap(resources.egress.send(wire, authorizer), (response) =>
             response.status === 401 && !(wire.body instanceof ReadableStream)
               ? retryAnew(resources, source, template, values, wire, { response, authorizer })
@@ -102,25 +106,22 @@ export const sendAnonymous = (
   binding: OriginBinding | undefined,
   request: UnboundRequest,
 ): Effect.Effect<AuthorizedResponse, HttpError> =>
-  Effect.flatMap(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) =>
+  andThen(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) =>
     Effect.map(resources.egress.send(toWire(request, url), noAuthorizer), (response) => ({
       response,
       authorizer: noAuthorizer,
     })),
   )
 
-/** Makes a standard `fetch` of a way to send. The signal that `outer` answers with stops it besides the caller's own. */
+/** Makes a standard `fetch` of a way to send. The stop of the call that it is part of ends it besides the caller's signal. */
 export const toFetch =
-  (
-    send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>,
-    outer?: () => AbortSignal | undefined,
-  ): Fetch =>
+  (send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>, stop?: CallStop): Fetch =>
   (input, init) => {
     try {
       const request = readFetchArguments(input, init)
       return request instanceof Promise
-        ? request.then((read) => respond(send, read, outer?.()))
-        : respond(send, request, outer?.())
+        ? request.then((read) => respond(send, read, stop))
+        : respond(send, request, stop)
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new TypeError(String(error)))
     }
@@ -130,7 +131,7 @@ export const toFetch =
 export const toSend =
   (
     send: (request: UnboundRequest, isAnonymous: boolean) => Effect.Effect<AuthorizedResponse, Error>,
-    outer?: () => AbortSignal | undefined,
+    stop?: CallStop,
   ): Send =>
   async ({ method, url, headers, body, signal, anonymous }) => {
     const named = readHeaders(headers)
@@ -142,7 +143,6 @@ export const toSend =
       body: encoded instanceof Promise ? await encoded : encoded,
       signal,
     }
-    const stop = outer?.()
     const answer = await runPromise(send(request, anonymous === true), signal, stop)
     stopWith(answer.response, signal, stop)
     return sentResponse(answer)
@@ -151,30 +151,30 @@ export const toSend =
 const respond = (
   send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>,
   request: UnboundRequest,
-  outer: AbortSignal | undefined,
+  stop: CallStop | undefined,
 ): Promise<Response> =>
   runPromise(
     Effect.map(send(request), ({ response, authorizer }) => {
-      stopWith(response, request.signal, outer)
+      stopWith(response, request.signal, stop)
       return toResponse(response, shownUrl(response, authorizer))
     }),
     request.signal,
-    outer,
+    stop,
   )
 
 /** An abort after the headers still stops the body, as it does with the platform's fetch; and leaves no listener behind. */
-const stopWith = (response: WireResponse, ...signals: ReadonlyArray<AbortSignal | undefined>): void => {
-  const stop = (): void => {
+const stopWith = (response: WireResponse, signal: AbortSignal | undefined, stop: CallStop | undefined): void => {
+  if (signal === undefined && stop === undefined) return
+  const abort = (): void => {
     response.abort()
   }
-  for (const signal of signals) {
-    if (signal === undefined) continue
-    if (signal.aborted) stop()
-    signal.addEventListener("abort", stop, { once: true })
-    response.whenDone(() => {
-      signal.removeEventListener("abort", stop)
-    })
-  }
+  if (signal?.aborted === true || stop?.signal.aborted === true) abort()
+  signal?.addEventListener("abort", abort, { once: true })
+  stop?.add(abort)
+  response.whenDone(() => {
+    signal?.removeEventListener("abort", abort)
+    stop?.delete(abort)
+  })
 }
 
 /** A credential in the query is the wire's affair, and a `Response` tells its URL to whoever holds it. */

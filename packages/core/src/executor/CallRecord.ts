@@ -24,20 +24,20 @@ export class CallRecord {
 
   /** Watches one way of sending. */
   watch<E>(sent: Effect.Effect<AuthorizedResponse, E>, isRaw: boolean): Effect.Effect<AuthorizedResponse, E> {
-    return Effect.tapError(
-      Effect.tap(sent, ({ response, authorizer }) =>
-        Effect.sync(() => {
-          // A request without a credential must not make the others' forgotten.
-          if (authorizer !== noAuthorizer) this.#authorizer = authorizer
-          this.hasRawResponse ||= isRaw
-          this.failure = rejection(this.#connection, response)
-        }),
-      ),
-      (error) =>
-        Effect.sync(() => {
-          if (error instanceof ConnectionCredentialError) this.failure = error
-        }),
-    )
+    return Effect.matchEffect(sent, {
+      onFailure: (error) => {
+        if (error instanceof ConnectionCredentialError) this.failure = error
+        return Effect.fail(error)
+      },
+      onSuccess: (answer) => {
+        const { response, authorizer } = answer
+        // A request without a credential must not make the others' forgotten.
+        if (authorizer !== noAuthorizer) this.#authorizer = authorizer
+        this.hasRawResponse ||= isRaw
+        this.failure = rejection(this.#connection, response)
+        return Effect.succeed(answer)
+      },
+    })
   }
 
   /** A text without the secrets that this call used. */

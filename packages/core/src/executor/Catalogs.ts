@@ -21,6 +21,7 @@ import type { ToolDef } from "../tool/Tool.ts"
 import { anyObject } from "../tool/Tool.ts"
 import { type CatalogKey, checkTools, ToolCatalog } from "../tool/ToolCatalog.ts"
 import type { InvalidToolError } from "../tool/ToolError.ts"
+import { andThen } from "./andThen.ts"
 import {
   type CredentialSource,
   sendAnonymous,
@@ -30,6 +31,7 @@ import {
   toSend,
 } from "./AuthorizedFetch.ts"
 import { CallRecord } from "./CallRecord.ts"
+import { CallStop } from "./CallStop.ts"
 import { pluginOf, type SelectedConnection } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
 
@@ -42,9 +44,9 @@ export const catalogOf = (
   resources: Resources,
   selected: SelectedConnection,
 ): Effect.Effect<ToolCatalog, CatalogError> =>
-  Effect.flatMap(pluginOf(resources, selected.integration), (plugin) => {
+  andThen(pluginOf(resources, selected.integration), (plugin) => {
     const key = catalogKey(plugin, selected.integration, selected.row)
-    return Effect.flatMap(resources.store.catalogs.get(key), (stored): Effect.Effect<ToolCatalog, CatalogError> =>
+    return andThen(resources.store.catalogs.get(key), (stored): Effect.Effect<ToolCatalog, CatalogError> =>
       stored === undefined
         ? Effect.map(ensureCatalog(resources, plugin, selected), indexed)
         : Effect.succeed(indexed(stored)),
@@ -91,21 +93,21 @@ export const resolveTools = (
   connection: { readonly selected: SelectedConnection; readonly source: CredentialSource } | undefined,
 ): Effect.Effect<ReadonlyArray<ToolDef>, ToolResolutionError | InvalidToolError | ConnectionCredentialError> => {
   const compiled = compiledIntegration(integration)
-  const abort = new AbortController()
+  const stop = new CallStop()
   const record = new CallRecord(connection?.source.connection ?? "")
   const fetches = {
-    fetch: authorizedFetch(resources, compiled, connection?.source, record, () => abort.signal),
-    send: authorizedSend(resources, compiled, connection?.source, record, () => abort.signal),
+    fetch: authorizedFetch(resources, compiled, connection?.source, record, stop),
+    send: authorizedSend(resources, compiled, connection?.source, record, stop),
   }
   const listed = callHandler(() =>
     plugin.resolveTools({
       integration,
       connection: connection === undefined ? null : toConnection(connection.selected.row, compiled.origins),
-      signal: abort.signal,
+      signal: stop.signal,
       ...fetches,
     }),
   ).pipe(
-    Effect.onInterrupt(() => Effect.sync(() => abort.abort())),
+    Effect.onInterrupt(() => Effect.sync(() => stop.stop())),
     limited(resources),
     Effect.flatMap((tools: unknown) =>
       Array.isArray(tools)
@@ -127,7 +129,7 @@ export const authorizedFetch = (
   compiled: CompiledIntegration,
   source: CredentialSource | undefined,
   record: CallRecord,
-  outer: () => AbortSignal,
+  stop: CallStop,
 ): Fetch =>
   toFetch(
     (request) =>
@@ -137,7 +139,7 @@ export const authorizedFetch = (
           : sendAuthorized(resources, compiled.binding, source, request),
         true,
       ),
-    outer,
+    stop,
   )
 
 /** A plugin's `send`; as {@link authorizedFetch}. */
@@ -146,7 +148,7 @@ export const authorizedSend = (
   compiled: CompiledIntegration,
   source: CredentialSource | undefined,
   record: CallRecord,
-  outer: () => AbortSignal,
+  stop: CallStop,
 ): Send =>
   toSend((request, isAnonymous) => {
     // What is answered to a request without the credential says nothing about the credential.
@@ -156,7 +158,7 @@ export const authorizedSend = (
         ? sendAnonymous(resources, compiled.binding, request)
         : sendAuthorized(resources, compiled.binding, source, request)
     return record.watch(sent, false)
-  }, outer)
+  }, stop)
 
 /** The schemas of a tool: its own, or those that its plugin describes. Described once per tool. */
 export const describeTool = (

@@ -19,6 +19,7 @@ import type { Identity } from "../identity/Identity.ts"
 import { type CompiledIntegration, compiledIntegration, type IntegrationRecord } from "../integration/Integration.ts"
 import { IntegrationNotFoundError, PluginNotRegisteredError } from "../integration/IntegrationError.ts"
 import type { Plugin } from "../integration/Plugin.ts"
+import { andThen } from "./andThen.ts"
 import type { Resources } from "./Resources.ts"
 
 /** A connection with everything that its use needs to know. */
@@ -41,7 +42,7 @@ export const selectConnection = (
 ): Effect.Effect<SelectedConnection, SelectError> => {
   // A caller without a subject sees no user connections: there is nothing wrong with the address.
   if (ref.owner === "user" && identity.subject === null) return notFound(ref)
-  return Effect.flatMap(connectionKey(identity, ref), (key) => selectByKey(resources, identity, key))
+  return andThen(connectionKey(identity, ref), (key) => selectByKey(resources, identity, key))
 }
 
 /** Finds a connection by its key. */
@@ -50,9 +51,9 @@ export const selectByKey = (
   identity: Identity,
   key: ConnectionKey,
 ): Effect.Effect<SelectedConnection, SelectError> =>
-  Effect.flatMap(resources.store.connections.get(key), (row): Effect.Effect<SelectedConnection, SelectError> => {
+  andThen(resources.store.connections.get(key), (row): Effect.Effect<SelectedConnection, SelectError> => {
     if (row === undefined) return notFound(key)
-    return Effect.flatMap(resources.store.integrations.get(identity.tenant, row.integration), (integration) =>
+    return andThen(resources.store.integrations.get(identity.tenant, row.integration), (integration) =>
       integration === undefined
         ? Effect.fail(new IntegrationNotFoundError({ integration: row.integration }))
         : Effect.succeed({ identity, row, integration, compiled: compiledIntegration(integration) }),

@@ -31,7 +31,7 @@ export class Deadline {
 
   clear(): void {
     this.#expire = undefined
-    this.#halt()
+    clearTimeout(this.#timer)
   }
 
   #run(): void {

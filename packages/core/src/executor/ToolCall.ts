@@ -23,6 +23,7 @@ import { toolAddress } from "../tool/ToolAddress.ts"
 import { type ToolFailure, type ToolResult, toToolResult } from "../tool/ToolResult.ts"
 import { type CredentialSource, readOnce, storedCredential } from "./AuthorizedFetch.ts"
 import { CallRecord } from "./CallRecord.ts"
+import { CallStop } from "./CallStop.ts"
 import { authorizedFetch, authorizedSend, callHandler } from "./Catalogs.ts"
 import { type SelectedConnection } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
@@ -57,7 +58,7 @@ export class ToolCall implements InvokeToolInput {
   readonly #selected: SelectedConnection
   readonly #onElicitation: ElicitationHandler | undefined
   readonly #record: CallRecord
-  readonly #abort = new AbortController()
+  readonly #stop = new CallStop()
   #source: CredentialSource | undefined
   #startedDeadline: Deadline | undefined
 
@@ -73,10 +74,10 @@ export class ToolCall implements InvokeToolInput {
     this.args = args
     this.integration = integration
     this.connection = toConnection(row, compiled.origins)
-    this.signal = this.#abort.signal
+    this.signal = this.#stop.signal
     this.fetch = (input, init) =>
-      authorizedFetch(resources, compiled, this.#credential, this.#record, this.#stopped)(input, init)
-    this.send = (request) => authorizedSend(resources, compiled, this.#credential, this.#record, this.#stopped)(request)
+      authorizedFetch(resources, compiled, this.#credential, this.#record, this.#stop)(input, init)
+    this.send = (request) => authorizedSend(resources, compiled, this.#credential, this.#record, this.#stop)(request)
     this.elicit = (request) => this.#ask(request)
     this.#resources = resources
     this.#selected = selected
@@ -123,8 +124,6 @@ export class ToolCall implements InvokeToolInput {
     }
   }
 
-  readonly #stopped = (): AbortSignal => this.signal
-
   get #address(): string {
     return toolAddress(this.#selected.row, this.tool.name)
   }
@@ -142,7 +141,7 @@ export class ToolCall implements InvokeToolInput {
       const deadline = this.#deadline
       deadline.start(() => {
         resume(Effect.succeed(this.#timedOut()))
-        this.#stop()
+        this.#abandon()
       })
       promise.then(
         (value) => {
@@ -156,7 +155,7 @@ export class ToolCall implements InvokeToolInput {
       )
       return Effect.sync(() => {
         deadline.clear()
-        this.#stop()
+        this.#abandon()
       })
     })
   }
@@ -165,19 +164,19 @@ export class ToolCall implements InvokeToolInput {
     const expired = Effect.callback<ToolResult>((resume) => {
       this.#deadline.start(() => {
         resume(Effect.succeed(this.#timedOut()))
-        this.#stop()
+        this.#abandon()
       })
       return Effect.sync(() => this.#deadline.clear())
     })
     return callHandler(() => effect).pipe(
       Effect.match({ onFailure: (error) => this.#thrown(error), onSuccess: (value) => this.#returned(value) }),
       Effect.raceFirst(expired),
-      Effect.onInterrupt(() => Effect.sync(() => this.#stop())),
+      Effect.onInterrupt(() => Effect.sync(() => this.#abandon())),
     )
   }
 
-  #stop(): void {
-    this.#abort.abort(new DOMException("The tool call was stopped.", "AbortError"))
+  #abandon(): void {
+    this.#stop.stop(new DOMException("The tool call was stopped.", "AbortError"))
   }
 
   #returned(value: unknown): ToolResult {

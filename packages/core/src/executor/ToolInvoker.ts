@@ -14,7 +14,8 @@ import type { ToolDef } from "../tool/Tool.ts"
 import { parseToolAddress, toolAddress } from "../tool/ToolAddress.ts"
 import { type InvalidToolError, ToolNotFoundError } from "../tool/ToolError.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
-import { knownValidator, validatorOf } from "./ArgumentValidator.ts"
+import { andThen } from "./andThen.ts"
+import { type ArgumentValidator, knownValidator, validatorOf } from "./ArgumentValidator.ts"
 import { catalogOf, describeTool } from "./Catalogs.ts"
 import {
   pluginOf,
@@ -50,42 +51,59 @@ export const executeTool = (
     const given: unknown = address
     return Effect.fail(new ToolNotFoundError({ address: String(given), suggestions: [] }))
   }
-  return Effect.flatMap(selectConnection(resources, identity, parsed.connection), (selected) => {
-    const called = callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
-    return resources.hasListener ? observed(resources, selected, parsed.tool, called) : called
-  })
+  return Effect.suspend(() =>
+    andThen(selectConnection(resources, identity, parsed.connection), (selected) => {
+      const call = (): Effect.Effect<ToolResult, ExecuteError> =>
+        callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
+      return resources.hasListener ? observed(resources, selected, parsed.tool, Effect.suspend(call)) : call()
+    }),
+  )
 }
 
 const noArguments = {}
 
-const callTool = Effect.fnUntraced(function* (
+const callTool = (
   resources: Resources,
   selected: SelectedConnection,
   name: string,
   args: unknown,
   options: ExecuteOptions | undefined,
-): Effect.fn.Return<ToolResult, ExecuteError> {
-  const plugin = yield* pluginOf(resources, selected.integration)
-  const catalog = yield* resultOf(catalogOf(resources, selected))
-  if ("ok" in catalog) return catalog
-  const tool = catalog.get(name)
-  if (tool === undefined) {
-    const suggestions = catalog.near(name, 5).map((near) => toolAddress(selected.row, near))
-    return yield* Effect.fail(new ToolNotFoundError({ address: toolAddress(selected.row, name), suggestions }))
-  }
-  const issues = (knownValidator(tool) ?? (yield* validatorFor(resources, plugin, selected.integration, tool)))(args)
-  if (issues.length > 0) return invalidArguments(issues)
-  const usable = yield* resultOf(usableTemplate(selected))
-  if ("ok" in usable) return usable
-  const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options)
-  if (tool.requiresApproval === true) yield* call.approval()
-  return yield* call.invoke(plugin)
-})
-
-const validatorFor = (resources: Resources, plugin: Plugin, integration: IntegrationRecord, tool: ToolDef) =>
-  Effect.flatMap(describeTool(resources, plugin, integration, tool), ({ inputSchema }) =>
-    validatorOf(integration.slug, tool, inputSchema),
+): Effect.Effect<ToolResult, ExecuteError> =>
+  andThen(pluginOf(resources, selected.integration), (plugin) =>
+    andThen(resultOf(catalogOf(resources, selected)), (catalog): Effect.Effect<ToolResult, ExecuteError> => {
+      if ("ok" in catalog) return Effect.succeed(catalog)
+      const tool = catalog.get(name)
+      if (tool === undefined) {
+        const suggestions = catalog.near(name, 5).map((near) => toolAddress(selected.row, near))
+        return Effect.fail(new ToolNotFoundError({ address: toolAddress(selected.row, name), suggestions }))
+      }
+      return andThen(validatorFor(resources, plugin, selected.integration, tool), (issuesOf) => {
+        const issues = issuesOf(args)
+        if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
+        return andThen(resultOf(usableTemplate(selected)), (usable) => {
+          if ("ok" in usable) return Effect.succeed(usable)
+          const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options)
+          return tool.requiresApproval === true
+            ? Effect.flatMap(call.approval(), () => call.invoke(plugin))
+            : call.invoke(plugin)
+        })
+      })
+    }),
   )
+
+const validatorFor = (
+  resources: Resources,
+  plugin: Plugin,
+  integration: IntegrationRecord,
+  tool: ToolDef,
+): Effect.Effect<ArgumentValidator, ToolResolutionError | InvalidToolError> => {
+  const known = knownValidator(tool)
+  return known === undefined
+    ? Effect.flatMap(describeTool(resources, plugin, integration, tool), ({ inputSchema }) =>
+        validatorOf(integration.slug, tool, inputSchema),
+      )
+    : Effect.succeed(known)
+}
 
 const observed = (
   resources: Resources,

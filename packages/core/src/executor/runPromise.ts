@@ -1,50 +1,38 @@
 /**
  * Runs effects for the Promise surface: errors reject as the instances they are, aborts as the signal's own reason.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { CallStop } from "./CallStop.ts"
 
-/** Runs an effect; aborting either signal interrupts it and rejects with that signal's reason. */
-export const runPromise = <A, E>(
-  effect: Effect.Effect<A, E>,
-  signal?: AbortSignal,
-  outer?: AbortSignal,
-): Promise<A> => {
-  if (signal === undefined && outer === undefined) return Effect.runPromise(effect)
-  const aborted = firstAborted(signal, outer)
-  if (aborted !== undefined) return abandoned(aborted)
-  const only = signal === undefined ? outer : outer === undefined ? signal : undefined
-  return only === undefined ? interruptibleByBoth(effect, signal, outer) : interruptible(effect, only)
+/** Runs an effect; aborting the signal, or the call that it is part of, interrupts it and rejects with the reason of that. */
+export const runPromise = <A, E>(effect: Effect.Effect<A, E>, signal?: AbortSignal, stop?: CallStop): Promise<A> => {
+  const aborted = firstAborted(signal, stop)
+  if (aborted !== undefined) return Promise.reject(aborted.reason as Error)
+  return new Promise((resolve, reject) => {
+    let isOver = false
+    const interrupt = Effect.runCallback(effect, {
+      signal,
+      onExit: (exit) => {
+        isOver = true
+        stop?.delete(abandon)
+        if (Exit.isSuccess(exit)) resolve(exit.value)
+        else {
+          const by = firstAborted(signal, stop)
+          // Whatever the caller gave as the reason, an error or not: what the standard `fetch` does.
+          reject((by === undefined ? Cause.squash(exit.cause) : by.reason) as Error)
+        }
+      },
+    })
+    function abandon(): void {
+      interrupt()
+    }
+    if (stop === undefined || isOver) return
+    if (stop.signal.aborted) abandon()
+    else stop.add(abandon)
+  })
 }
 
-const interruptible = <A, E>(effect: Effect.Effect<A, E>, signal: AbortSignal): Promise<A> =>
-  Effect.runPromise(effect, { signal }).catch((error: unknown) =>
-    signal.aborted ? abandoned(signal) : Promise.reject(error as Error),
-  )
-
-const interruptibleByBoth = async <A, E>(
-  effect: Effect.Effect<A, E>,
-  signal: AbortSignal | undefined,
-  outer: AbortSignal | undefined,
-): Promise<A> => {
-  const controller = new AbortController()
-  const abort = (): void => {
-    controller.abort()
-  }
-  signal?.addEventListener("abort", abort, { once: true })
-  outer?.addEventListener("abort", abort, { once: true })
-  try {
-    return await Effect.runPromise(effect, { signal: controller.signal })
-  } catch (error) {
-    const aborted = firstAborted(signal, outer)
-    return await (aborted === undefined ? Promise.reject(error) : abandoned(aborted))
-  } finally {
-    signal?.removeEventListener("abort", abort)
-    outer?.removeEventListener("abort", abort)
-  }
-}
-
-const firstAborted = (...signals: ReadonlyArray<AbortSignal | undefined>): AbortSignal | undefined =>
-  signals.find((signal) => signal?.aborted === true)
-
-/** Whatever the caller gave as the reason, an error or not: what the standard `fetch` does. */
-const abandoned = (signal: AbortSignal): Promise<never> => Promise.reject(signal.reason as Error)
+const firstAborted = (signal: AbortSignal | undefined, stop: CallStop | undefined): AbortSignal | undefined =>
+  signal?.aborted === true ? signal : stop?.signal.aborted === true ? stop.signal : undefined

@@ -4,6 +4,7 @@
  * Called by the tool invoker and the tool call; docs/reference/errors.md lists the codes.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { EgressTimeoutError, type HttpError, NetworkError } from "../http/HttpError.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
@@ -14,11 +15,13 @@ import { rejectionStatus } from "./CallRecord.ts"
 export const resultOf = <A, E>(
   effect: Effect.Effect<A, E>,
 ): Effect.Effect<A | Extract<ToolResult, { ok: false }>, Exclude<E, ConnectionCredentialError>> =>
-  Effect.catch(effect, (error) =>
-    error instanceof ConnectionCredentialError
-      ? Effect.succeed(credentialFailure(error))
-      : Effect.fail(error as Exclude<E, ConnectionCredentialError>),
-  )
+  Exit.isExit(effect) && Exit.isSuccess(effect as Exit.Exit<A, E>)
+    ? (effect as Exit.Exit<A>)
+    : Effect.catch(effect, (error) =>
+        error instanceof ConnectionCredentialError
+          ? Effect.succeed(credentialFailure(error))
+          : Effect.fail(error as Exclude<E, ConnectionCredentialError>),
+      )
 
 /** Why a credential could not be used or was turned down, and the way on; `upstream` is what the plugin made of the answer. */
 export const credentialFailure = (

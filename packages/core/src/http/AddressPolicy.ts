@@ -21,9 +21,20 @@ export interface AddressPolicy {
  */
 export const makeAddressPolicy = (allowHosts: ReadonlyArray<string>): AddressPolicy => {
   const listed = new Set(allowHosts.map(normalizedEntry))
+  // Asked twice per request, for few different origins.
+  const known = new Map<string, boolean>()
   return {
-    isListed: ({ hostname, port, protocol }) =>
-      listed.size > 0 && (listed.has(hostname) || listed.has(`${hostname}:${effectivePort({ port, protocol })}`)),
+    isListed: (url) => {
+      if (listed.size === 0) return false
+      const { origin, hostname } = url
+      let isListed = known.get(origin)
+      if (isListed === undefined) {
+        isListed = listed.has(hostname) || listed.has(`${hostname}:${effectivePort(url)}`)
+        if (known.size >= mostKnown) known.clear()
+        known.set(origin, isListed)
+      }
+      return isListed
+    },
     isPublic,
   }
 }
@@ -93,6 +104,8 @@ for (const [network, prefix] of [
 ] as const) {
   specialV6.addSubnet(network, prefix, "ipv6")
 }
+
+const mostKnown = 1_000
 
 const effectivePort = (url: Pick<URL, "port" | "protocol">): string =>
   url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port

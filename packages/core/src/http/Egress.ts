@@ -72,7 +72,7 @@ export class Egress {
     if (authorized.url !== request.url && authorized.url.origin !== request.url.origin) {
       return Effect.fail(new InvalidRequestError({ reason: "placing the credential would change its origin." }))
     }
-    return Effect.flatMap(this.#exchange(authorized), (response) =>
+    return this.#exchange(authorized, (response) =>
       isRedirect(response.status) && this.limits.maxRedirects > 0 && request.redirect !== "manual"
         ? this.#follow(request, authorizer, response)
         : Effect.succeed(response),
@@ -90,7 +90,8 @@ export class Egress {
     response: WireResponse,
   ): Effect.Effect<WireResponse, HttpError> {
     const { maxRedirects } = this.limits
-    const exchange = (request: WireRequest): Effect.Effect<WireResponse, HttpError> => this.#exchange(request)
+    const exchange = (request: WireRequest): Effect.Effect<WireResponse, HttpError> =>
+      this.#exchange(request, Effect.succeed)
     return Effect.gen(function* () {
       let bare = first
       let current = response
@@ -110,7 +111,11 @@ export class Egress {
     })
   }
 
-  #exchange(request: WireRequest): Effect.Effect<WireResponse, HttpError> {
+  /** One request and its response; `next` is what becomes of the response. */
+  #exchange(
+    request: WireRequest,
+    next: (response: WireResponse) => Effect.Effect<WireResponse, HttpError>,
+  ): Effect.Effect<WireResponse, HttpError> {
     const { url } = request
     const literal = literalAddress(url)
     if (literal !== undefined && !this.#policy.isListed(url) && !this.#policy.isPublic(literal)) {
@@ -119,7 +124,7 @@ export class Egress {
     const transport = this.#transport
     return Effect.callback<WireResponse, HttpError>((resume) => {
       const cancel = transport.send(request, (outcome) => {
-        resume(isHttpError(outcome) ? Effect.fail(outcome) : Effect.succeed(outcome))
+        resume(isHttpError(outcome) ? Effect.fail(outcome) : next(outcome))
       })
       return Effect.sync(cancel)
     })

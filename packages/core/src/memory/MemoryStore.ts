@@ -117,11 +117,10 @@ const memoryCatalogs = (): CatalogStore => {
   const slot = (key: Omit<CatalogKey, "revision">): Map<string, Catalog> | undefined =>
     tenants.get(key.tenant)?.get(key.integration)
   return {
-    get: (key) =>
-      Effect.sync(() => {
-        const catalog = slot(key)?.get(slotName(key))
-        return catalog?.revision === key.revision ? catalog.tools : undefined
-      }),
+    get: (key) => {
+      const catalog = slot(key)?.get(slotName(key))
+      return Effect.succeed(catalog?.revision === key.revision ? catalog.tools : undefined)
+    },
     put: (key, tools) =>
       Effect.sync(() => {
         const integrations = getOrMake(tenants, key.tenant, () => new Map<string, Map<string, Catalog>>())
