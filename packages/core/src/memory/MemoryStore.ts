@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionRow } from "../connection/Connection.ts"
+import { isRefreshable } from "../connection/ConnectionGrant.ts"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
 import type { ConnectionQuery, ConnectionStore } from "../connection/ConnectionStore.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
@@ -13,12 +14,17 @@ import type { Store } from "../integration/Store.ts"
 import type { Owner } from "../identity/Identity.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey, CatalogStore } from "../tool/ToolCatalog.ts"
+import { getOrMake } from "./getOrMake.ts"
+import { memoryLease } from "./MemoryLease.ts"
+import { memoryOAuth } from "./MemoryOAuth.ts"
 
 /** Makes an empty store. */
 export const memoryStore = (): Store => ({
   integrations: memoryIntegrations(),
   connections: memoryConnections(),
   catalogs: memoryCatalogs(),
+  oauth: memoryOAuth(),
+  lease: memoryLease(),
 })
 
 const memoryIntegrations = (): IntegrationStore => {
@@ -66,6 +72,13 @@ const memoryConnections = (): ConnectionStore => {
         if (shared.length === 0) return own
         return [...shared, ...own].sort(compareRows).slice(0, query.limit)
       }),
+    expiring: ({ tenant, before, limit }) =>
+      Effect.sync(() =>
+        [...(tenants.get(tenant)?.values() ?? [])]
+          .flatMap((subject) => subject.expiring(before))
+          .sort((one, other) => (one.expiresAt ?? 0) - (other.expiresAt ?? 0))
+          .slice(0, limit),
+      ),
     isUsed: (tenant, integration) =>
       Effect.sync(() => [...(tenants.get(tenant)?.values() ?? [])].some((subject) => subject.has(integration))),
   }
@@ -99,9 +112,15 @@ class Partition {
     return this.#integrations.get(key.integration)?.delete(key.name) ?? false
   }
 
+  expiring(before: number): ReadonlyArray<ConnectionRow> {
+    return this.#all().filter(
+      ({ status, expiresAt, grant }) =>
+        status === "active" && expiresAt !== null && expiresAt < before && grant !== null && isRefreshable(grant),
+    )
+  }
+
   page({ integration, after, limit }: ConnectionQuery, owner: Owner): ReadonlyArray<ConnectionRow> {
-    this.#sorted ??= [...this.#integrations.values()].flatMap((rows) => [...rows.values()]).sort(compareRows)
-    const rows = this.#sorted
+    const rows = this.#all()
     const from = after === undefined ? 0 : firstAfter(rows, { ...after, owner: after.owner }, owner)
     const page: Array<ConnectionRow> = []
     for (let index = from; index < rows.length && page.length < limit; index += 1) {
@@ -109,6 +128,11 @@ class Partition {
       if (row !== undefined && (integration === undefined || row.integration === integration)) page.push(row)
     }
     return page
+  }
+
+  #all(): ReadonlyArray<ConnectionRow> {
+    this.#sorted ??= [...this.#integrations.values()].flatMap((rows) => [...rows.values()]).sort(compareRows)
+    return this.#sorted
   }
 }
 
@@ -145,14 +169,6 @@ interface Catalog {
 /** Tells the integration's own catalog from those of its connections; a JSON list cannot be spelled to collide. */
 const slotName = ({ connection }: Pick<CatalogKey, "connection">): string =>
   connection === null ? "" : JSON.stringify([connection.subject, connection.owner, connection.name])
-
-const getOrMake = <K, V>(map: Map<K, V>, key: K, make: () => V): V => {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
-}
 
 type RowOrder = Pick<ConnectionKey, "integration" | "owner" | "name">
 

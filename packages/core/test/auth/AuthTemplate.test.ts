@@ -49,7 +49,7 @@ describe("parseAuthTemplates", () => {
         resource: "urn:example:api",
         dpop: true,
         authorizationParams: { prompt: "consent" },
-        quirks: { tokenResponse: { path: ["a", 1, null] } },
+        quirks: { tokenResponse: { accessToken: "authed_user.access_token" }, scopeSeparator: "," },
       },
       { slug: "none", type: "none" },
     ]
@@ -140,9 +140,10 @@ describe("parseAuthTemplates", () => {
     ["authTemplates[0].authorizationParams", [oauth({ authorizationParams: [] })]],
     ["authTemplates[0].authorizationParams.prompt", [oauth({ authorizationParams: { prompt: 1 } })]],
     ["authTemplates[0].quirks", [oauth({ quirks: "none" })]],
-    ["authTemplates[0].quirks", [oauth({ quirks: { revive: () => 1 } })]],
-    ["authTemplates[0].quirks", [oauth({ quirks: { big: 1n } })]],
-    ["authTemplates[0].quirks", [oauth({ quirks: { when: new Date(0) } })]],
+    ["authTemplates[0].quirks.revive", [oauth({ quirks: { revive: () => 1 } })]],
+    ["authTemplates[0].quirks.scopeSeparator", [oauth({ quirks: { scopeSeparator: ";" } })]],
+    ["authTemplates[0].quirks.expiresInSeconds", [oauth({ quirks: { expiresInSeconds: 1n } })]],
+    ["authTemplates[0].quirks.tokenResponse", [oauth({ quirks: { tokenResponse: { accessToken: "a..b" } } })]],
   ])("reports %j for a fault there", (path, input) => {
     const error = faultOf(input)
     expect(error.path).toBe(path)

@@ -22,6 +22,7 @@ const row: ConnectionRow = {
   oauthClient: null,
   oauthClientOwner: null,
   oauthScope: null,
+  grant: null,
   status: "active",
   statusReason: null,
   version: 3,

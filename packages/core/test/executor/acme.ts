@@ -198,6 +198,12 @@ export const unreliableStore = (before: (operation: string) => Effect.Effect<voi
     integrations: guarded("integrations", reliable.integrations),
     connections: guarded("connections", reliable.connections),
     catalogs: guarded("catalogs", reliable.catalogs),
+    oauth: {
+      clients: guarded("oauth.clients", reliable.oauth.clients),
+      sessions: guarded("oauth.sessions", reliable.oauth.sessions),
+      revocations: guarded("oauth.revocations", reliable.oauth.revocations),
+    },
+    lease: guarded("lease", reliable.lease),
   }
 }
 

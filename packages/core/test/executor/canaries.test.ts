@@ -86,6 +86,12 @@ const notedStore = (): { readonly store: Store; readonly handed: Array<unknown> 
       integrations: noted(inner.integrations),
       connections: noted(inner.connections),
       catalogs: noted(inner.catalogs),
+      oauth: {
+        clients: noted(inner.oauth.clients),
+        sessions: noted(inner.oauth.sessions),
+        revocations: noted(inner.oauth.revocations),
+      },
+      lease: noted(inner.lease),
     },
   }
 }

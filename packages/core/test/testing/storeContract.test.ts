@@ -423,6 +423,12 @@ function gated(sound: Store, isReachable: () => boolean): Store {
     connections: gate(sound.connections),
     integrations: gate(sound.integrations),
     catalogs: gate(sound.catalogs),
+    oauth: {
+      clients: gate(sound.oauth.clients),
+      sessions: gate(sound.oauth.sessions),
+      revocations: gate(sound.oauth.revocations),
+    },
+    lease: gate(sound.lease),
     close: () =>
       Effect.sync(() => {
         isClosed = true
