@@ -129,7 +129,7 @@ export const openApiPlugin = (options: OpenApiPluginOptions = {}): Plugin<"opena
       }
       const { method, url, headers, body } = request
       const response = await send({ method, url, headers, body, anonymous: operation.isAnonymous })
-      return readResponse(response, operation.method, Date.now)
+      return await readResponse(response, operation.method, Date.now)
     },
   })
 }

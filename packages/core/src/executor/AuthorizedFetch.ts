@@ -90,7 +90,7 @@ export const sendAuthorized = (
       andThen(source.resolve(template), (values) => {
         const wire = toWire(request, url)
         return andThen(authorizerOf(source, template, values), (authorizer) =>
-          Effect.flatMap(resources.egress.send(wire, authorizer), (response) =>
+          resources.egress.sendThen(wire, authorizer, (response) =>
             response.status === 401 && !(wire.body instanceof ReadableStream)
               ? retryAnew(resources, source, template, values, wire, { response, authorizer })
               : Effect.succeed({ response, authorizer }),
@@ -107,10 +107,9 @@ export const sendAnonymous = (
   request: UnboundRequest,
 ): Effect.Effect<AuthorizedResponse, HttpError> =>
   andThen(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) =>
-    Effect.map(resources.egress.send(toWire(request, url), noAuthorizer), (response) => ({
-      response,
-      authorizer: noAuthorizer,
-    })),
+    resources.egress.sendThen(toWire(request, url), noAuthorizer, (response) =>
+      Effect.succeed({ response, authorizer: noAuthorizer }),
+    ),
   )
 
 /** Makes a standard `fetch` of a way to send. The stop of the call that it is part of ends it besides the caller's signal. */
@@ -183,15 +182,11 @@ const shownUrl = ({ url, isRedirected }: WireResponse, authorizer: RequestAuthor
 
 const sentResponse = ({ response, authorizer }: AuthorizedResponse): SentResponse => {
   const { headers } = response
-  const text = async (): Promise<string> => {
-    const bytes = await response.bytes()
-    return authorizer.redact(decoder.decode(bytes))
-  }
   return {
     status: response.status,
     headers: redactedHeaders(headers, authorizer),
     url: shownUrl(response, authorizer),
-    text,
+    text: async () => authorizer.redact(decoder.decode(await response.bytes())),
     json: async () => {
       const document = decoder.decode(await response.bytes())
       const redacted = authorizer.redact(document)
@@ -241,7 +236,9 @@ const redactedHeaders = (
   authorizer: RequestAuthorizer,
 ): Readonly<Record<string, string>> => {
   // One look over all of them: hardly ever does a service send a credential back.
-  if (authorizer.carries(Object.values(headers).join("\n"))) {
+  let all = ""
+  for (const name in headers) all += `${headers[name] ?? ""}\n`
+  if (authorizer.carries(all)) {
     return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, authorizer.redact(value)]))
   }
   return headers

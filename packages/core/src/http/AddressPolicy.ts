@@ -21,20 +21,8 @@ export interface AddressPolicy {
  */
 export const makeAddressPolicy = (allowHosts: ReadonlyArray<string>): AddressPolicy => {
   const listed = new Set(allowHosts.map(normalizedEntry))
-  // Asked twice per request, for few different origins.
-  const known = new Map<string, boolean>()
   return {
-    isListed: (url) => {
-      if (listed.size === 0) return false
-      const { origin, hostname } = url
-      let isListed = known.get(origin)
-      if (isListed === undefined) {
-        isListed = listed.has(hostname) || listed.has(`${hostname}:${effectivePort(url)}`)
-        if (known.size >= mostKnown) known.clear()
-        known.set(origin, isListed)
-      }
-      return isListed
-    },
+    isListed: (url) => listed.size > 0 && (listed.has(hostWithPort(url)) || listed.has(url.hostname)),
     isPublic,
   }
 }
@@ -105,10 +93,9 @@ for (const [network, prefix] of [
   specialV6.addSubnet(network, prefix, "ipv6")
 }
 
-const mostKnown = 1_000
-
-const effectivePort = (url: Pick<URL, "port" | "protocol">): string =>
-  url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port
+/** `host` holds the port unless it is the scheme's own. */
+const hostWithPort = ({ host, port, protocol }: URL): string =>
+  port === "" ? `${host}:${protocol === "https:" ? 443 : 80}` : host
 
 const entryForm = /^(\[[0-9a-fA-F:.]+\]|[^*:/?#@\\[\]\s]+)(?::(\d{1,5}))?$/
 

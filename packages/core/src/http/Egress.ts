@@ -65,6 +65,15 @@ export class Egress {
    * Interruption closes the socket.
    */
   send(request: WireRequest, authorizer: RequestAuthorizer): Effect.Effect<WireResponse, HttpError> {
+    return this.sendThen(request, authorizer, Effect.succeed)
+  }
+
+  /** As {@link send} with `next` after it, in one step: an `Effect.flatMap` less for each request. */
+  sendThen<A, E>(
+    request: WireRequest,
+    authorizer: RequestAuthorizer,
+    next: (response: WireResponse) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | HttpError> {
     if (forbiddenMethods.has(request.method)) {
       return Effect.fail(new InvalidRequestError({ reason: `the method ${request.method} cannot be used.` }))
     }
@@ -74,8 +83,8 @@ export class Egress {
     }
     return this.#exchange(authorized, (response) =>
       isRedirect(response.status) && this.limits.maxRedirects > 0 && request.redirect !== "manual"
-        ? this.#follow(request, authorizer, response)
-        : Effect.succeed(response),
+        ? Effect.flatMap(this.#follow(request, authorizer, response), next)
+        : next(response),
     )
   }
 
@@ -112,17 +121,17 @@ export class Egress {
   }
 
   /** One request and its response; `next` is what becomes of the response. */
-  #exchange(
+  #exchange<A, E>(
     request: WireRequest,
-    next: (response: WireResponse) => Effect.Effect<WireResponse, HttpError>,
-  ): Effect.Effect<WireResponse, HttpError> {
+    next: (response: WireResponse) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | HttpError> {
     const { url } = request
     const literal = literalAddress(url)
     if (literal !== undefined && !this.#policy.isListed(url) && !this.#policy.isPublic(literal)) {
       return Effect.fail(new AddressNotAllowedError({ host: url.hostname, address: literal }))
     }
     const transport = this.#transport
-    return Effect.callback<WireResponse, HttpError>((resume) => {
+    return Effect.callback<A, E | HttpError>((resume) => {
       const cancel = transport.send(request, (outcome) => {
         resume(isHttpError(outcome) ? Effect.fail(outcome) : next(outcome))
       })

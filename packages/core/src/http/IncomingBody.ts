@@ -7,9 +7,17 @@ import type { Duplex } from "node:stream"
 
 /** How to slow down, resume and give up on the source. */
 interface BodySource {
-  readonly pause: () => void
-  readonly resume: () => void
-  readonly abort: (reason: Error) => void
+  pause(): void
+  resume(): void
+  abort(reason: Error): void
+}
+
+/** Makes the errors that end a body. */
+export interface BodyFailures {
+  /** For a body over the cap. */
+  tooLarge(): Error
+  /** For a body that does not decode. */
+  undecodable(): Error
 }
 
 /** What an {@link IncomingBody} needs to know about its response. */
@@ -19,10 +27,7 @@ export interface IncomingBodyOptions {
   readonly maximumBytes: number
   /** Decodes the content encoding; `undefined` for identity. */
   readonly decoder: Duplex | undefined
-  /** Makes the error for a body over the cap. */
-  readonly tooLarge: () => Error
-  /** Makes the error for a body that does not decode. */
-  readonly undecodable: () => Error
+  readonly failures: BodyFailures
 }
 
 type State = "open" | "ended" | "failed"
@@ -51,7 +56,7 @@ export class IncomingBody {
       this.#finish("ended")
     })
     decoder?.on("error", () => {
-      this.fail(options.undecodable())
+      this.fail(options.failures.undecodable())
     })
   }
 
@@ -82,14 +87,17 @@ export class IncomingBody {
   }
 
   /** The whole body; rejects with the failure that ended it. */
-  async bytes(): Promise<Uint8Array> {
+  bytes(): Promise<Uint8Array> {
     this.#isCollecting = true
     this.#options.source.resume()
-    while (this.#state === "open") await this.#change()
-    if (this.#failure !== undefined) throw this.#failure
-    const chunks = this.#chunks
-    this.#chunks = []
-    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        if (this.#failure === undefined) resolve(this.#taken())
+        else reject(this.#failure)
+      }
+      if (this.#state === "open") this.#notify = settle
+      else settle()
+    })
   }
 
   /** The body as a web stream; cancelling it gives up on the source. */
@@ -143,7 +151,7 @@ export class IncomingBody {
     if (this.#state !== "open") return
     this.#size += chunk.byteLength
     if (this.#size > this.#options.maximumBytes) {
-      this.fail(this.#options.tooLarge())
+      this.fail(this.#options.failures.tooLarge())
       return
     }
     if (this.#isDiscarded) {
@@ -166,6 +174,12 @@ export class IncomingBody {
     for (const listener of this.#whenDone) listener()
     this.#whenDone = []
     this.#wake()
+  }
+
+  #taken(): Uint8Array {
+    const chunks = this.#chunks
+    this.#chunks = []
+    return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
   }
 
   #change(): Promise<void> {

@@ -17,7 +17,7 @@ import {
   NetworkError,
   ResponseTooLargeError,
 } from "./HttpError.ts"
-import { IncomingBody } from "./IncomingBody.ts"
+import { type BodyFailures, IncomingBody } from "./IncomingBody.ts"
 import type { WireRequest, WireResponse } from "./Wire.ts"
 
 /** Limits of one exchange. */
@@ -113,7 +113,7 @@ const publicLookup =
   }
 
 /** One request under way: undici's handler, the deadline, and the body. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Dispatcher.DispatchHandler, BodyFailures {
   readonly #request: WireRequest
   readonly #limits: TransportLimits
   readonly #timer: NodeJS.Timeout
@@ -175,40 +175,18 @@ class Exchange implements Dispatcher.DispatchHandler {
     const joined = joinHeaders(headers)
     const hasBody = method !== "HEAD" && status !== 204 && status !== 205 && status !== 304
     const body = new IncomingBody({
-      source: {
-        pause: () => {
-          controller.pause()
-        },
-        resume: () => {
-          controller.resume()
-        },
-        abort: (reason) => {
-          controller.abort(reason)
-        },
-      },
+      source: controller,
       maximumBytes: this.#limits.maxResponseBytes,
       decoder: hasBody ? contentDecoder(joined["content-encoding"]) : undefined,
-      tooLarge: () =>
-        new ResponseTooLargeError({ origin: url.origin, maxResponseBytes: this.#limits.maxResponseBytes }),
-      undecodable: () => new NetworkError({ origin: url.origin, code: "UNDECODABLE_BODY" }),
+      failures: this,
     })
-    body.whenDone(() => {
+    const liftDeadline = (): void => {
       clearTimeout(this.#timer)
-    })
+    }
+    body.whenDone(liftDeadline)
     this.#body = body
-    this.#report(
-      new ReceivedResponse(
-        status,
-        joined,
-        asArray(headers["set-cookie"]),
-        (shownUrl ?? url).href,
-        hasBody,
-        body,
-        () => {
-          clearTimeout(this.#timer)
-        },
-      ),
-    )
+    const cookies = asArray(headers["set-cookie"])
+    this.#report(new ReceivedResponse(status, joined, cookies, (shownUrl ?? url).href, hasBody, body, liftDeadline))
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -222,6 +200,15 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: unknown): void {
     if (this.#failure !== undefined) return
     this.fail(this.#typed(error))
+  }
+
+  tooLarge(): HttpError {
+    const { maxResponseBytes } = this.#limits
+    return new ResponseTooLargeError({ origin: this.#request.url.origin, maxResponseBytes })
+  }
+
+  undecodable(): HttpError {
+    return new NetworkError({ origin: this.#request.url.origin, code: "UNDECODABLE_BODY" })
   }
 
   #report(outcome: WireResponse | HttpError): void {
