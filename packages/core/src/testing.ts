@@ -18,6 +18,12 @@ export {
   type UpstreamRoutes,
   type UpstreamStream,
 } from "./testing/fakeUpstream.ts"
+export {
+  leaseContract,
+  type LeaseContractOptions,
+  type LeaseUnderTest,
+  type MakeLease,
+} from "./testing/leaseContract.ts"
 export { providerContract } from "./testing/providerContract.ts"
 export type { MakeProvider, ProviderCall, ProviderCapabilities, ProviderUnderTest } from "./testing/providerProbe.ts"
 export { storeContract } from "./testing/storeContract.ts"

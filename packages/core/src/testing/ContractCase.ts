@@ -30,13 +30,13 @@ export interface ContractCase {
 }
 
 /** How long a contract waits for what should happen soon before it calls it hanging, in milliseconds. */
-const patience = 15_000
+export const patience = 15_000
 
 /** What a promise gives, or an `AssertionError` saying that `what` never happened. */
-export const soon = async <A>(promise: Promise<A>, what: string): Promise<A> => {
+export const soon = async <A>(promise: Promise<A>, what: string, patienceMs = patience): Promise<A> => {
   let timer: NodeJS.Timeout | undefined
   const givenUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} did not happen.` })), patience)
+    timer = setTimeout(() => reject(new assert.AssertionError({ message: `${what} did not happen.` })), patienceMs)
   })
   try {
     return await Promise.race([promise, givenUp])

@@ -7,7 +7,7 @@ import type { ConnectionRow } from "../connection/Connection.ts"
 import { interrupted, succeeding } from "./ContractCase.ts"
 import { hostileIds, hostileValues } from "./hostileText.ts"
 import { inListOrder, inPages, orderedNames } from "./storeLists.ts"
-import { connection, nextVersion, type StoreProbe, type StoreSuite } from "./storeProbe.ts"
+import { connection, connectionGrant, nextVersion, type StoreProbe, type StoreSuite } from "./storeProbe.ts"
 
 /** Adds the cases about connections. */
 export const addConnectionCases = ({ test }: StoreSuite): void => {
@@ -25,6 +25,16 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
       oauthClient: "github-app",
       oauthClientOwner: "org",
       oauthScope: "repo read:user",
+      grant: connectionGrant({
+        revocationUrl: "https://issuer.example.test/revoke",
+        resource: "https://api.example.test/mcp",
+        requestedScope: "repo offline_access",
+        tokenType: "DPoP",
+        assertionSubject: "alice@example.test",
+        issuedAt: 4_102_444_800_000,
+        stepUps: 3,
+        intent: { id: "intent", startedAt: 4_102_444_800_001, tokenHash: "hash", state: "unknown" },
+      }),
       status: "disabled",
       statusReason: "disabled_by_host",
     })
@@ -32,7 +42,17 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
       assert.equal(await probe.put(row), true)
       await probe.expectRow(row)
     }
-    const cleared = nextVersion(full, { description: null, expiresAt: null, oauthClientOwner: null, items: [] })
+    const narrowed = connectionGrant({ issuer: null, hasRefreshToken: false })
+    const fewer = nextVersion(full, {
+      grant: narrowed,
+      description: null,
+      expiresAt: null,
+      oauthClientOwner: null,
+      items: [],
+    })
+    assert.equal(await probe.put(fewer), true)
+    await probe.expectRow(fewer)
+    const cleared = nextVersion(fewer, { grant: null })
     assert.equal(await probe.put(cleared), true)
     await probe.expectRow(cleared)
   })
@@ -160,6 +180,28 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
     assert.deepEqual(await probe.list({ ...query, after: first }), rest)
     assert.deepEqual(await probe.list({ ...query, after: { integration: "", owner: "org", name: "" } }), rest)
     assert.deepEqual(await probe.list({ ...query, after: { integration: "\uffff", owner: "user", name: "" } }), [])
+  })
+
+  test("lists the active rows whose tokens expire soon and can be refreshed, of whichever subject, the soonest first", async (probe) => {
+    const row = (name: string, expiresAt: number | null, changes: Partial<ConnectionRow> = {}, subject = "alice") =>
+      connection("acme", subject, "github", name, { expiresAt, grant: connectionGrant(), ...changes })
+    const [latest, soonest, middle] = [row("a", 3000), row("b", 1000, {}, "bob"), row("c", 2000, {}, "")]
+    const forever = connectionGrant({ hasRefreshToken: false })
+    const machine = row("machine", 1500, { grant: { ...forever, type: "client_credentials" } })
+    const signed = row("signed", 1600, { grant: { ...forever, assertionSubject: "alice" } })
+    const others = [
+      row("static", 500, { grant: null }),
+      row("undated", null),
+      row("final", 500, { grant: forever }),
+      row("expired", 500, { status: "expired" }),
+      row("disabled", 500, { status: "disabled" }),
+      { ...row("elsewhere", 500), tenant: "other" },
+    ]
+    for (const one of [...others, latest, soonest, middle, machine, signed]) assert.equal(await probe.put(one), true)
+    assert.deepEqual(await probe.expiring("acme", 1000), [])
+    assert.deepEqual(await probe.expiring("acme", 3000), [soonest, machine, signed, middle])
+    assert.deepEqual(await probe.expiring("acme", 3001, 5), [soonest, machine, signed, middle, latest])
+    assert.deepEqual(await probe.expiring("acme", 3001, 2), [soonest, machine])
   })
 
   test("says whether anybody in a tenant uses an integration", async (probe) => {

@@ -1,10 +1,17 @@
 /**
- * The contract suite of stores: what `ConnectionStore`, `IntegrationStore` and `CatalogStore` say, as cases that any test
- * runner can run. The property over random identities needs `fast-check`, an optional peer dependency.
+ * The contract suite of stores: what `ConnectionStore`, `IntegrationStore`, `CatalogStore` and `OAuthStores` say, as cases that any
+ * test runner can run. The property over random identities needs `fast-check`, an optional peer dependency. A store's lease has a
+ * suite of its own: `leaseContract`.
  */
 import type { ContractCase } from "./ContractCase.ts"
 import { addConnectionCases } from "./storeConnectionCases.ts"
 import { addCatalogCases, addIntegrationCases } from "./storeIntegrationCases.ts"
+import {
+  addDurableOAuthCases,
+  addOAuthClientCases,
+  addOAuthSessionCases,
+  addRevocationCases,
+} from "./storeOAuthCases.ts"
 import { addIsolationCases, addLifetimeCases } from "./storePartitionCases.ts"
 import { type MakeStore, type StoreCapabilities, storeSuite } from "./storeProbe.ts"
 
@@ -26,7 +33,17 @@ import { type MakeStore, type StoreCapabilities, storeSuite } from "./storeProbe
  */
 export const storeContract = (make: MakeStore, capabilities: StoreCapabilities = {}): ReadonlyArray<ContractCase> => {
   const suite = storeSuite(make, capabilities)
-  for (const add of [addConnectionCases, addIntegrationCases, addCatalogCases, addIsolationCases, addLifetimeCases]) {
+  for (const add of [
+    addConnectionCases,
+    addIntegrationCases,
+    addCatalogCases,
+    addOAuthClientCases,
+    addOAuthSessionCases,
+    addRevocationCases,
+    addIsolationCases,
+    addLifetimeCases,
+    addDurableOAuthCases,
+  ]) {
     add(suite)
   }
   return suite.cases

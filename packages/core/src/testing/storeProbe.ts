@@ -5,6 +5,7 @@ import * as assert from "node:assert/strict"
 import * as Effect from "effect/Effect"
 import { variable } from "../auth/AuthTemplate.ts"
 import type { ConnectionRow } from "../connection/Connection.ts"
+import type { ConnectionGrant } from "../connection/ConnectionGrant.ts"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
 import type { ConnectionQuery } from "../connection/ConnectionStore.ts"
 import { StoreUnavailableError } from "../error/StoreError.ts"
@@ -13,6 +14,7 @@ import type { Store } from "../integration/Store.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey } from "../tool/ToolCatalog.ts"
 import { type ContractCase, failureOf, settled, succeeding } from "./ContractCase.ts"
+import { oauthClient, OAuthProbe, oauthSession, revocation } from "./storeOAuthProbe.ts"
 
 /** A fresh, empty store with the handles the contract needs; made anew for each case. */
 export interface StoreUnderTest {
@@ -70,11 +72,13 @@ export const storeSuite = (make: MakeStore, capabilities: StoreCapabilities): St
 /** The store as the cases speak to it: every call is expected to succeed, and soon. */
 export class StoreProbe {
   readonly store: Store
+  readonly oauth: OAuthProbe
   readonly #subject: StoreUnderTest
   readonly #opened: Array<Store>
 
   constructor(subject: StoreUnderTest) {
     this.store = subject.store
+    this.oauth = new OAuthProbe(subject.store.oauth)
     this.#subject = subject
     this.#opened = [subject.store]
   }
@@ -93,6 +97,10 @@ export class StoreProbe {
 
   list(query: Omit<ConnectionQuery, "limit"> & { readonly limit?: number }): Promise<ReadonlyArray<ConnectionRow>> {
     return succeeding(this.store.connections.list({ limit: 1000, ...query }), "connections.list")
+  }
+
+  expiring(tenant: string, before: number, limit = 1000): Promise<ReadonlyArray<ConnectionRow>> {
+    return succeeding(this.store.connections.expiring({ tenant, before, limit }), "connections.expiring")
   }
 
   isUsed(tenant: string, integration: string): Promise<boolean> {
@@ -158,7 +166,8 @@ export class StoreProbe {
 
   /** Every call must fail, and with `StoreUnavailableError`: what the store says when it cannot work. */
   async expectUnavailable(when: string): Promise<void> {
-    const { connections, integrations, catalogs } = this.store
+    const { connections, integrations, catalogs, lease } = this.store
+    const { clients, sessions, revocations } = this.store.oauth
     const row = connection("tenant", "subject", "integration", "name")
     const key: CatalogKey = { tenant: "tenant", integration: "integration", revision: 1, connection: null }
     const calls: ReadonlyArray<readonly [string, Effect.Effect<unknown, StoreUnavailableError>]> = [
@@ -166,6 +175,7 @@ export class StoreProbe {
       ["connections.put", connections.put(row, 0)],
       ["connections.remove", connections.remove(row)],
       ["connections.list", connections.list({ tenant: "tenant", subject: null, limit: 1 })],
+      ["connections.expiring", connections.expiring({ tenant: "tenant", before: 0, limit: 1 })],
       ["connections.isUsed", connections.isUsed("tenant", "integration")],
       ["integrations.get", integrations.get("tenant", "integration")],
       ["integrations.put", integrations.put(integrationRecord("tenant", "integration"), 0)],
@@ -174,6 +184,18 @@ export class StoreProbe {
       ["catalogs.get", catalogs.get(key)],
       ["catalogs.put", catalogs.put(key, [])],
       ["catalogs.remove", catalogs.remove(key)],
+      ["oauth.clients.get", clients.get(oauthClient("tenant", "", "slug"))],
+      ["oauth.clients.put", clients.put(oauthClient("tenant", "", "slug"), 0)],
+      ["oauth.clients.remove", clients.remove(oauthClient("tenant", "", "slug"))],
+      ["oauth.clients.list", clients.list({ tenant: "tenant", subject: null, limit: 1 })],
+      ["oauth.sessions.get", sessions.get("tenant", "hash")],
+      ["oauth.sessions.put", sessions.put(oauthSession("tenant", "hash"), 0)],
+      ["oauth.sessions.take", sessions.take("tenant", "hash")],
+      ["oauth.sessions.removeExpired", sessions.removeExpired("tenant", 0)],
+      ["oauth.revocations.put", revocations.put(revocation("tenant", "id"))],
+      ["oauth.revocations.remove", revocations.remove("tenant", "id")],
+      ["oauth.revocations.due", revocations.due({ tenant: "tenant", now: 0, limit: 1 })],
+      ["lease.hold", lease.hold("key", () => Effect.die(new Error("The lease was given.")))],
     ]
     for (const [call, effect] of calls) {
       const failure = failureOf(await settled(effect, call), `${call} ${when}`)
@@ -210,6 +232,25 @@ export const connection = (
   status: "active",
   statusReason: null,
   version: 1,
+  ...changes,
+})
+
+/** What an OAuth flow obtained, with a refresh token. */
+export const connectionGrant = (changes: Partial<ConnectionGrant> = {}): ConnectionGrant => ({
+  id: "grant",
+  type: "authorization_code",
+  clientId: "client",
+  issuer: "https://issuer.example.test",
+  tokenUrl: "https://issuer.example.test/token",
+  revocationUrl: null,
+  resource: null,
+  requestedScope: null,
+  tokenType: "Bearer",
+  hasRefreshToken: true,
+  assertionSubject: null,
+  issuedAt: 0,
+  stepUps: 0,
+  intent: null,
   ...changes,
 })
 

@@ -59,6 +59,12 @@ const flat = (keyOf: (key: Pick<ConnectionRow, "tenant" | "subject" | "integrati
           const row = rows.get(keyOf(key))
           return row !== undefined && (expected === undefined || row.version === expected) && rows.delete(keyOf(key))
         }),
+      expiring: (query) =>
+        Effect.gen(function* () {
+          const copy = memoryStore().connections
+          for (const row of rows.values()) yield* copy.put(row, 0)
+          return yield* copy.expiring(query)
+        }),
       list: (query) =>
         Effect.gen(function* () {
           const copy = memoryStore().connections
@@ -394,11 +400,12 @@ describe("declared capabilities", () => {
       "gives back everything after it was closed and opened again",
       "shows at once what another handle wrote or removed",
       "loses no update when several handles compare and set at once",
+      "gives back OAuth clients, flows and revocations after it was closed and opened again",
     ])
   })
 
   it("fail a store that lacks what it declares, and one that works without its backend", async () => {
-    expect(await failuresOf(() => memoryStore(), { durable: true })).toHaveLength(3)
+    expect(await failuresOf(() => memoryStore(), { durable: true })).toHaveLength(5)
     expect(await failuresOf(() => ({ store: memoryStore(), breakBackend: () => {} }), { breakable: true })).toEqual([
       "fails every call as unavailable when its backend cannot be reached",
     ])
