@@ -13,6 +13,8 @@ const allowed = new Map([
   ["packages/core/src/auth/applyAuth.ts", "places the values in the request"],
   ["packages/core/src/credential/CredentialProvider.ts", "hands the value to providers written with Promises"],
   ["packages/core/src/executor/Extensions.ts", "hands the value to plugins written with Promises that ask for it"],
+  ["packages/core/src/oauth/AuthorizationRequest.ts", "hashes the verifier and puts state into the browser's address"],
+  ["packages/core/src/oauth/sealedSession.ts", "encrypts what a flow under way keeps secret"],
   ["packages/core/src/testing/providerProbe.ts", "compares what a provider under test gave back"],
   ["packages/provider-encrypted-file/src/vaultKey.ts", "encrypts the value it stores"],
   ["packages/provider-keychain/src/Keychain.ts", "hands the value to the operating system"],
