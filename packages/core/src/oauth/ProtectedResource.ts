@@ -1,0 +1,117 @@
+/**
+ * What a protected resource, such as an MCP server, says about itself: what it is called and which authorization servers it trusts.
+ *
+ * RFC 9728: from the metadata that its 401 names, else from the well-known places. A document that describes another resource is
+ * refused, because following it would take a token meant for one service to another.
+ */
+import * as Effect from "effect/Effect"
+import { challengeParameter, parseChallenges } from "./Challenge.ts"
+import { discoveryError, getMetadata, isWord, metadataLimits, urlFailure, wordsOf } from "./metadataDocument.ts"
+import type { OAuthDiscoveryError } from "./OAuthError.ts"
+import { isSecureEndpoint, type OAuthHttp } from "./OAuthHttp.ts"
+
+/** See the file's header. */
+export interface ProtectedResource {
+  /** As the document spells it: the value for the parameter `resource` (RFC 8707). */
+  readonly resource: string
+  /** Issuers, in the resource's order. May be empty. */
+  readonly authorizationServers: ReadonlyArray<string>
+  readonly scopesSupported: ReadonlyArray<string> | null
+  /** Scopes, separated by spaces, that the 401 asked for; they count before those supported. */
+  readonly challengedScope: string | null
+}
+
+/**
+ * Asks a resource about itself, in at most four requests: itself without a credential, what its 401 names, and the two well-known
+ * places. Fails with `not_found` where there is no document.
+ */
+export const discoverProtectedResource = (
+  http: OAuthHttp,
+  url: string,
+): Effect.Effect<ProtectedResource, OAuthDiscoveryError> =>
+  Effect.gen(function* () {
+    const fault = urlFailure(url)
+    if (fault !== undefined) return yield* discoveryError(fault, url)
+    const target = new URL(url)
+    target.hash = ""
+    const challenge = yield* readChallenge(http, target)
+    for (const place of new Set([...challenge.metadataUrls, ...wellKnownUrls(target)])) {
+      const answer = yield* getMetadata(http, place)
+      // The next place may hold a broader document that trusts other servers.
+      if (answer.type === "outage") return yield* discoveryError("unavailable", place)
+      if (answer.type !== "found" || typeof answer.json["resource"] !== "string") continue
+      const { resource, authorization_servers: servers, scopes_supported: scopes } = answer.json
+      if (!isResourceOf(resource, target)) return yield* discoveryError("resource_mismatch", place)
+      const named = wordsOf(servers) ?? []
+      const usable = named.filter(isSecureEndpoint)
+      if (named.length > 0 && usable.length === 0) return yield* discoveryError("insecure_endpoint", place)
+      return {
+        resource,
+        authorizationServers: usable,
+        scopesSupported: wordsOf(scopes),
+        challengedScope: challenge.scope,
+      }
+    }
+    return yield* discoveryError("not_found", url)
+  })
+
+/**
+ * Whether a document that calls its resource `named` may speak for `url`: it is the same URL, or a path of the same origin that
+ * contains it.
+ *
+ * RFC 9728, section 3.3, wants them identical; services with one document for all their paths are common and keep to their origin.
+ */
+export const isResourceOf = (named: string, url: URL): boolean => {
+  const resource = isWord(named) ? URL.parse(named) : null
+  if (resource === null || resource.origin !== url.origin || !isSecureEndpoint(named) || named.includes("#"))
+    return false
+  if (resource.href === url.href) return true
+  if (resource.search !== "") return false
+  const folder = resource.pathname.endsWith("/") ? resource.pathname : `${resource.pathname}/`
+  return url.pathname === resource.pathname || url.pathname.startsWith(folder) || `${url.pathname}/` === folder
+}
+
+interface ResourceChallenge {
+  readonly metadataUrls: ReadonlyArray<string>
+  readonly scope: string | null
+}
+
+const noChallenge: ResourceChallenge = { metadataUrls: [], scope: null }
+
+/**
+ * What the resource answers a caller without a credential. Only an internal address is a failure here: a resource that streams, breaks
+ * or wants another method can still have a document at a well-known place.
+ */
+const readChallenge = (http: OAuthHttp, url: URL): Effect.Effect<ResourceChallenge, OAuthDiscoveryError> =>
+  http
+    .send({
+      method: "GET",
+      url: url.href,
+      headers: { accept: "application/json, text/event-stream" },
+      body: null,
+      ...metadataLimits,
+    })
+    .pipe(
+      Effect.map(({ status, headers }) => {
+        if (status !== 401) return noChallenge
+        const challenges = parseChallenges(headers["www-authenticate"] ?? "")
+        const metadataUrl = challengeParameter(challenges, "resource_metadata")
+        return {
+          // One that may not be asked is not asked; the well-known places remain.
+          metadataUrls: metadataUrl !== undefined && isSecureEndpoint(metadataUrl) ? [new URL(metadataUrl).href] : [],
+          scope: challengeParameter(challenges, "scope") ?? null,
+        }
+      }),
+      Effect.catch((error) =>
+        error._tag === "AddressNotAllowedError"
+          ? Effect.fail(discoveryError("address_not_allowed", url.href))
+          : Effect.succeed(noChallenge),
+      ),
+    )
+
+/** RFC 9728, section 3.1: inserted before the path, the query kept; then the origin's own. */
+const wellKnownUrls = ({ origin, pathname, search }: URL): ReadonlyArray<string> => {
+  const root = `${origin}/.well-known/oauth-protected-resource`
+  const path = pathname === "/" ? "" : pathname
+  return path === "" && search === "" ? [root] : [`${root}${path}${search}`, root]
+}
