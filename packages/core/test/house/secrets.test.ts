@@ -14,6 +14,7 @@ const allowed = new Map([
   ["packages/core/src/credential/CredentialProvider.ts", "hands the value to providers written with Promises"],
   ["packages/core/src/executor/Extensions.ts", "hands the value to plugins written with Promises that ask for it"],
   ["packages/core/src/oauth/AuthorizationRequest.ts", "hashes the verifier and puts state into the browser's address"],
+  ["packages/core/src/oauth/ClientRegistration.ts", "sends the initial access token and the registration token"],
   ["packages/core/src/oauth/sealedSession.ts", "encrypts what a flow under way keeps secret"],
   ["packages/core/src/testing/providerProbe.ts", "compares what a provider under test gave back"],
   ["packages/provider-encrypted-file/src/vaultKey.ts", "encrypts the value it stores"],
