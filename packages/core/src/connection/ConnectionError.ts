@@ -76,6 +76,8 @@ export class ConnectionCredentialError extends taggedError<ConnectionCredentialE
     authRequired: Schema.Boolean,
     /** Milliseconds to wait before trying again. */
     retryAfterMs: Schema.optionalKey(Schema.Number),
+    /** Scopes that the service asks for, separated by spaces. */
+    scope: Schema.optionalKey(Schema.String),
     /** Where a person starts the renewal. */
     authorizeUrl: Schema.optionalKey(Schema.String),
   },

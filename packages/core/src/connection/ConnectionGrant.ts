@@ -22,6 +22,8 @@ export interface ConnectionGrant {
   readonly id: string
   /** The grant type as in the registry, such as `authorization_code`. */
   readonly type: string
+  /** The client id that the tokens are bound to. */
+  readonly clientId: string
   /** The issuer, as its own metadata spells it; `null` where endpoints were entered by hand. Refreshes go nowhere else. */
   readonly issuer: string | null
   /** The token endpoint that minted the tokens; recorded, because editable fields must not redirect them. */
@@ -34,6 +36,8 @@ export interface ConnectionGrant {
   /** How the access token is sent. */
   readonly tokenType: "Bearer" | "DPoP"
   readonly hasRefreshToken: boolean
+  /** Whom the assertion speaks for that the client signs anew (RFC 7523); `null` for other grants. */
+  readonly assertionSubject: string | null
   /** Epoch milliseconds at which the access token in force was asked for. */
   readonly issuedAt: number
   /** How often a wider scope was asked for since the grant last changed what it covers. */
@@ -50,3 +54,7 @@ export interface ConnectionGrant {
  */
 export const isRefreshDue = (expiresAt: number | null, issuedAt: number, now: number): boolean =>
   expiresAt !== null && now >= expiresAt - Math.min(60_000, Math.max(0, (expiresAt - issuedAt) / 10))
+
+/** Whether new tokens can be had without a person: by a refresh token, or because the client alone is what is asked for. */
+export const isRefreshable = ({ hasRefreshToken, type, assertionSubject }: ConnectionGrant): boolean =>
+  hasRefreshToken || type === "client_credentials" || assertionSubject !== null

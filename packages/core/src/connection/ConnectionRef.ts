@@ -77,17 +77,27 @@ export const connectionItemId = (key: ConnectionKey, variable: string): string =
   `${partitionPrefix(key, key.owner)}connection:${key.owner}:${escapePart(key.integration)}:${escapePart(key.name)}:${escapePart(variable)}`
 
 /**
- * Whose an item of a provider is: `own` when Keyward keeps it for this owner of this caller, `foreign` when it keeps it for
- * somebody else, `external` when its id is not one of Keyward's.
+ * The id under which a connection's access token is kept; its refresh token is kept under `{id}:refresh`, its DPoP key under
+ * `{id}:dpop`: `{tenant}/[{subject}/]oauth:{owner}:{integration}:{name}`, every part escaped.
+ */
+export const tokenItemId = (key: ConnectionKey): string =>
+  `${partitionPrefix(key, key.owner)}oauth:${key.owner}:${escapePart(key.integration)}:${escapePart(key.name)}`
+
+/**
+ * Whose an item of a provider is: `own` when Keyward keeps it for a connection of this owner of this caller, `foreign` when it keeps
+ * it for somebody else or for itself, `external` when its id is not one of Keyward's.
  */
 export const itemPartition = (identity: Identity, owner: Owner, id: string): "own" | "foreign" | "external" => {
   if (!mintedForm.test(id)) return "external"
   const prefix = partitionPrefix(identity, owner)
-  return id.startsWith(`${prefix}connection:`) || id.startsWith(`${prefix}oauth:`) ? "own" : "foreign"
+  return referable.some((kind) => id.startsWith(prefix + kind)) ? "own" : "foreign"
 }
 
+/** What a connection may refer to; the secrets of OAuth apps and of the outbox are nobody's to place in a request. */
+const referable = ["connection:", "oauth:"]
+
 /** The ids that Keyward mints, of any caller; upper case too, for backends that ignore case. */
-const mintedForm = /^[\w%-]+\/(?:[\w%-]*\/)?(?:connection|oauth):/i
+const mintedForm = /^[\w%-]+\/(?:[\w%-]*\/)?(?:connection|oauth|oauth-client|oauth-revocation):/i
 
 const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConnectionInputError> =>
   Effect.fail(new InvalidConnectionInputError({ field, fault }))

@@ -35,6 +35,15 @@ export interface ConnectionStore {
   remove(key: ConnectionKey, expectedVersion?: number): Effect.Effect<boolean, StoreUnavailableError>
   /** Lists rows ordered by integration, owner and name, each compared code unit by code unit. */
   list(query: ConnectionQuery): Effect.Effect<ReadonlyArray<ConnectionRow>, StoreUnavailableError>
+  /**
+   * Active rows of a tenant, of whichever subject, whose grant can be refreshed and whose access token expires before `before`,
+   * epoch milliseconds; the soonest first. For keeping tokens alive in the background.
+   */
+  expiring(query: {
+    readonly tenant: string
+    readonly before: number
+    readonly limit: number
+  }): Effect.Effect<ReadonlyArray<ConnectionRow>, StoreUnavailableError>
   /** Whether any subject of a tenant has a connection of an integration. */
   isUsed(tenant: string, integration: string): Effect.Effect<boolean, StoreUnavailableError>
 }

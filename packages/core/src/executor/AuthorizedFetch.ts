@@ -5,12 +5,10 @@
  * apply, send; on a 401, forget what the provider cached, read again, and send once more if that changed anything.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import { applyAuth, type CredentialValues, isSameCredential } from "../auth/applyAuth.ts"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
-import { connectionAddress } from "../connection/ConnectionRef.ts"
 import { type HttpError, InvalidRequestError } from "../http/HttpError.ts"
 import { bindUrl, type OriginBinding } from "../http/originBinding.ts"
 import {
@@ -25,8 +23,8 @@ import { noAuthorizer, type RequestAuthorizer, type WireRequest, type WireRespon
 import type { Fetch, Send, SentResponse } from "../integration/Plugin.ts"
 import { andThen } from "./andThen.ts"
 import type { CallStop } from "./CallStop.ts"
-import { type SelectedConnection, usableTemplate } from "./ConnectionSelector.ts"
-import { resolveAnew, resolveCredential } from "./CredentialResolver.ts"
+import type { CredentialSource } from "./CredentialSource.ts"
+import type { ProofOfPossession } from "./oauth/ProofOfPossession.ts"
 import { redactDeep } from "./redactDeep.ts"
 import type { Resources } from "./Resources.ts"
 import { runPromise } from "./runPromise.ts"
@@ -35,47 +33,6 @@ import { runPromise } from "./runPromise.ts"
 export interface AuthorizedResponse {
   readonly response: WireResponse
   readonly authorizer: RequestAuthorizer
-}
-
-/** How the credential of an authorized fetch is obtained. */
-export interface CredentialSource {
-  /** The connection's address, for errors. */
-  readonly connection: string
-  /** Where it may be sent and how it is placed. Fails where the connection may not be used. */
-  readonly template: Effect.Effect<CompiledTemplate, ConnectionCredentialError>
-  readonly resolve: (template: CompiledTemplate) => Effect.Effect<CredentialValues, ConnectionCredentialError>
-  /** Reads it again after a 401; `undefined` when that could not help. */
-  readonly resolveAnew: (
-    template: CompiledTemplate,
-  ) => Effect.Effect<CredentialValues | undefined, ConnectionCredentialError>
-}
-
-/** The credential of a stored connection. */
-export const storedCredential = (resources: Resources, selected: SelectedConnection): CredentialSource => ({
-  connection: connectionAddress(selected.row),
-  template: usableTemplate(selected),
-  resolve: (template) => resolveCredential(resources, selected.row, template),
-  resolveAnew: (template) => resolveAnew(resources, selected.row, template),
-})
-
-/** A credential source whose values are read at most once, however many requests a call makes. */
-export const readOnce = (source: CredentialSource): CredentialSource => {
-  let reading: Effect.Effect<CredentialValues, ConnectionCredentialError> | undefined
-  return {
-    connection: source.connection,
-    template: source.template,
-    resolve: (template) => {
-      if (reading !== undefined) return reading
-      const read = source.resolve(template)
-      if (Exit.isExit(read)) return (reading = read)
-      return Effect.flatMap(Effect.cached(read), (cached) => (reading ??= cached))
-    },
-    resolveAnew: (template) =>
-      Effect.map(source.resolveAnew(template), (values) => {
-        if (values !== undefined) reading = Effect.succeed(values)
-        return values
-      }),
-  }
 }
 
 /** Sends one request under a connection's credential. See the file's header for the order of things. */
@@ -91,9 +48,11 @@ export const sendAuthorized = (
         const wire = toWire(request, url)
         return andThen(authorizerOf(source, template, values), (authorizer) =>
           resources.egress.sendThen(wire, authorizer, (response) =>
-            response.status === 401 && !(wire.body instanceof ReadableStream)
-              ? retryAnew(resources, source, template, values, wire, { response, authorizer })
-              : Effect.succeed({ response, authorizer }),
+            source.proof !== undefined
+              ? sendProven(resources, source, source.proof, template, values, wire, { response, authorizer })
+              : response.status === 401 && !(wire.body instanceof ReadableStream)
+                ? retryAnew(resources, source, template, values, wire, { response, authorizer })
+                : Effect.succeed({ response, authorizer }),
           ),
         )
       }),
@@ -244,6 +203,29 @@ const redactedHeaders = (
   return headers
 }
 
+/** Goes on after an answer to a request with a proof: a server may ask for a nonce in it, once, before it judges the token. */
+const sendProven = (
+  resources: Resources,
+  source: CredentialSource,
+  proof: ProofOfPossession,
+  template: CompiledTemplate,
+  values: CredentialValues,
+  wire: WireRequest,
+  first: AuthorizedResponse,
+): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
+  Effect.gen(function* () {
+    const isReplayable = !(wire.body instanceof ReadableStream)
+    let answer = first
+    if (proof.heed(wire.url, first.response) && isReplayable) {
+      first.response.discard()
+      answer = { response: yield* resources.egress.send(wire, first.authorizer), authorizer: first.authorizer }
+      proof.heed(wire.url, answer.response)
+    }
+    return answer.response.status === 401 && isReplayable
+      ? yield* retryAnew(resources, source, template, values, wire, answer)
+      : answer
+  })
+
 const retryAnew = (
   resources: Resources,
   source: CredentialSource,
@@ -253,7 +235,7 @@ const retryAnew = (
   first: AuthorizedResponse,
 ): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
   Effect.gen(function* () {
-    const values = yield* source.resolveAnew(template)
+    const values = yield* source.resolveAnew(template, rejected)
     if (values === undefined || isSameCredential(values, rejected)) return first
     first.response.discard()
     const authorizer = yield* authorizerOf(source, template, values)
@@ -277,7 +259,9 @@ const authorizerOf = (
   values: CredentialValues,
 ): Effect.Effect<RequestAuthorizer, ConnectionCredentialError> => {
   const applied = applyAuth(template, values)
-  if (Result.isSuccess(applied)) return Effect.succeed(applied.success)
+  if (Result.isSuccess(applied)) {
+    return source.proof === undefined ? Effect.succeed(applied.success) : source.proof.bind(applied.success, values)
+  }
   return Effect.fail(
     new ConnectionCredentialError({
       code: "connection_not_placeable",

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireResponse } from "../http/Wire.ts"
+import { parseChallenges } from "../oauth/Challenge.ts"
 import type { AuthorizedResponse } from "./AuthorizedFetch.ts"
 import { redactDeep } from "./redactDeep.ts"
 
@@ -71,7 +72,9 @@ export const rejection = (
       authRequired: true,
     })
   }
-  if (status === 403 && /\berror\s*=\s*"?insufficient_scope\b/i.test(headers["www-authenticate"] ?? "")) {
+  const challenge = headers["www-authenticate"] ?? ""
+  if (status === 403 && /\berror\s*=\s*"?insufficient_scope\b/i.test(challenge)) {
+    const scope = challengedScope(challenge)
     return new ConnectionCredentialError({
       code: "insufficient_scope",
       connection,
@@ -79,7 +82,14 @@ export const rejection = (
       nextStep: "The credential does not cover this call. Provide one with the permission that the service asks for.",
       retryable: false,
       authRequired: true,
+      ...(scope === undefined ? {} : { scope }),
     })
   }
   return undefined
 }
+
+/** The scopes of a challenge, where they look like scopes (RFC 6749, section 3.3). */
+const challengedScope = (challenge: string): string | undefined =>
+  parseChallenges(challenge)
+    .map(({ parameters }) => parameters.get("scope"))
+    .find((scope) => scope !== undefined && /^[\x21\x23-\x5b\x5d-\x7e ]{1,2000}$/.test(scope))

@@ -22,17 +22,11 @@ import { anyObject } from "../tool/Tool.ts"
 import { type CatalogKey, checkTools, ToolCatalog } from "../tool/ToolCatalog.ts"
 import type { InvalidToolError } from "../tool/ToolError.ts"
 import { andThen } from "./andThen.ts"
-import {
-  type CredentialSource,
-  sendAnonymous,
-  sendAuthorized,
-  storedCredential,
-  toFetch,
-  toSend,
-} from "./AuthorizedFetch.ts"
+import { sendAnonymous, sendAuthorized, toFetch, toSend } from "./AuthorizedFetch.ts"
 import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
 import { pluginOf, type SelectedConnection } from "./ConnectionSelector.ts"
+import { type CredentialSource, storedCredential } from "./CredentialSource.ts"
 import type { Resources } from "./Resources.ts"
 
 /** What finding a catalog can fail with. */

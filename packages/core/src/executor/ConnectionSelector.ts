@@ -20,6 +20,7 @@ import { type CompiledIntegration, compiledIntegration, type IntegrationRecord }
 import { IntegrationNotFoundError, PluginNotRegisteredError } from "../integration/IntegrationError.ts"
 import type { Plugin } from "../integration/Plugin.ts"
 import { andThen } from "./andThen.ts"
+import { reauthRequired } from "./oauth/refreshFailures.ts"
 import type { Resources } from "./Resources.ts"
 
 /** A connection with everything that its use needs to know. */
@@ -93,6 +94,7 @@ export const usableTemplate = (
     )
   }
   if (status === "expired") {
+    if (row.grant !== null) return Effect.fail(reauthRequired(row, statusReason ?? "expired"))
     return Effect.fail(
       new ConnectionCredentialError({
         code: "connection_expired",

@@ -27,7 +27,8 @@ import { IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
 import type { Tool, ToolDef } from "../tool/Tool.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
-import { type AuthorizedResponse, sendAuthorized, storedCredential, toFetch } from "./AuthorizedFetch.ts"
+import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
+import { announce, type RowEvent } from "./announce.ts"
 import { rejection } from "./CallRecord.ts"
 import { catalogKey, type CatalogError, resolveTools } from "./Catalogs.ts"
 import {
@@ -37,7 +38,10 @@ import {
   type SelectedConnection,
   type SelectError,
 } from "./ConnectionSelector.ts"
-import type { EventBody } from "./ExecutorEvent.ts"
+import { deleteItems } from "./connectionItems.ts"
+import { endGrant } from "./oauth/endGrant.ts"
+import { refreshLeaseKey } from "./oauth/tokenItems.ts"
+import { storedCredential } from "./CredentialSource.ts"
 import type { Resources } from "./Resources.ts"
 import { toTool } from "./Tools.ts"
 
@@ -141,7 +145,8 @@ export const enableConnection = (
   }))
 
 /**
- * Removes a connection and what was stored for it; items that it only referred to stay.
+ * Removes a connection and what was stored for it; items that it only referred to stay. What an OAuth flow obtained is revoked at its
+ * server in the background.
  *
  * If the provider cannot delete them, the connection stays, disabled with the reason `removal_incomplete`, and the call
  * fails: repeat it. Removing what is not there fails with `ConnectionNotFoundError`.
@@ -154,20 +159,36 @@ export const removeConnection = (
   Effect.flatMap(connectionKey(identity, ref), (key) =>
     resources.exclusively(
       lockOf(key),
-      Effect.uninterruptible(
-        Effect.gen(function* () {
-          const { row } = yield* selectRow(resources, identity, ref)
-          yield* Effect.tapError(deleteItems(resources, row, undefined), () =>
-            Effect.ignore(resources.store.connections.put(withdrawn(row), row.version)),
-          )
-          yield* resources.store.connections.remove(row)
-          yield* Effect.ignore(
-            resources.store.catalogs.remove({ tenant: row.tenant, integration: row.integration, connection: row }),
-          )
-          announce(resources, identity, row, { type: "connection.removed" })
-        }),
+      Effect.flatMap(selectRow(resources, identity, ref), ({ row }) =>
+        row.grant === null
+          ? removeRow(resources, identity, row)
+          : // The tokens of a refresh under way are those to be revoked.
+            resources.store.lease.hold(refreshLeaseKey(key), () =>
+              Effect.flatMap(selectRow(resources, identity, ref), (selected) =>
+                removeRow(resources, identity, selected.row),
+              ),
+            ),
       ),
     ),
+  )
+
+const removeRow = (
+  resources: Resources,
+  identity: Identity,
+  row: ConnectionRow,
+): Effect.Effect<void, StoreUnavailableError | ProviderError> =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      yield* Effect.flatten(endGrant(resources, row, undefined))
+      yield* Effect.tapError(deleteItems(resources, row, undefined), () =>
+        Effect.ignore(resources.store.connections.put(withdrawn(row), row.version)),
+      )
+      yield* resources.store.connections.remove(row)
+      yield* Effect.ignore(
+        resources.store.catalogs.remove({ tenant: row.tenant, integration: row.integration, connection: row }),
+      )
+      announce(resources, identity, row, { type: "connection.removed" })
+    }),
   )
 
 /** What removing a connection can fail with. */
@@ -308,25 +329,6 @@ const changeRow = (
     ),
   )
 
-/** Deletes what was minted for a row, except what its successor uses. Reading-only and unregistered providers keep theirs. */
-export const deleteItems = (
-  resources: Resources,
-  row: ConnectionRow,
-  successor: ConnectionRow | undefined,
-): Effect.Effect<void, ProviderError> => {
-  if (row.origin !== "minted" || row.items.length === 0) return Effect.void
-  const provider = resources.providers.writableOf(row.provider)
-  if (provider === undefined) return Effect.void
-  const kept = new Set(successor?.provider === row.provider ? successor.items.map(([, id]) => id) : [])
-  const deleted = Effect.forEach(
-    row.items.filter(([, id]) => !kept.has(id)),
-    ([, id]) => resources.providers.call(provider, () => provider.delete(id)),
-    { discard: true },
-  )
-  // A replacement has happened already: what is left over of the old credential must not undo it.
-  return successor === undefined ? deleted : Effect.ignore(deleted)
-}
-
 /** Checks a label or a description. */
 export const checkedText = (
   field: string,
@@ -335,18 +337,6 @@ export const checkedText = (
   text === null || text === undefined || (typeof text === "string" && text.length <= 4096)
     ? Effect.succeed(text)
     : invalid(field, "must be text of at most 4096 characters, or null.")
-
-type RowEvent =
-  | { readonly type: "credential.failed"; readonly code: string; readonly reason: string }
-  | { readonly type: Exclude<Extract<EventBody["type"], `connection.${string}`>, "connection.disabled"> }
-  | { readonly type: "connection.disabled"; readonly reason: string }
-
-/** Tells the host of a change to a connection. */
-export const announce = (resources: Resources, identity: Identity, row: ConnectionRow, event: RowEvent): void => {
-  if (!resources.hasListener) return
-  const named = { connection: connectionAddress(row), integration: row.integration, owner: row.owner }
-  resources.emit(identity, { ...event, ...named })
-}
 
 /** Somebody else wrote the row first. */
 export const conflict = (row: ConnectionRow): Effect.Effect<never, ConnectionConflictError> =>

@@ -114,7 +114,8 @@ const missing = (row: ConnectionRow, variables: ReadonlyArray<string>): Connecti
     authRequired: true,
   })
 
-const providerFailure = (
+/** What a provider's failure means for the connection. */
+export const providerFailure = (
   row: ConnectionRow,
   error: ProviderError | CredentialProviderNotRegisteredError,
 ): ConnectionCredentialError => {

@@ -39,8 +39,46 @@ export type ExecutorEvent =
         | "connection.enabled"
     })
   | (ConnectionEventBase & { readonly type: "connection.disabled"; readonly reason: string })
+  /** New tokens are in force. */
+  | (ConnectionEventBase & { readonly type: "credential.refreshed" })
+  /**
+   * A refresh brought nothing and will be tried again (`credential.refresh_failed`); new tokens could not be written yet and are kept
+   * in memory (`credential.unsaved`); a person has to connect the account again (`connection.expired`).
+   */
+  | (ConnectionEventBase & {
+      readonly type: "credential.refresh_failed" | "credential.unsaved" | "connection.expired"
+      readonly reason: string
+    })
   /** A credential could not be resolved or was turned down; `code` as in `ConnectionCredentialError`. */
   | (ConnectionEventBase & { readonly type: "credential.failed"; readonly code: string; readonly reason: string })
+  | (ConnectionEventBase & {
+      readonly type: "oauth.started" | "oauth.completed" | "oauth.cancelled"
+      /** The slug of the OAuth app and whose it is. */
+      readonly client: string
+      readonly clientOwner: Owner
+      /** The grant type as in the registry. */
+      readonly grant: string
+    })
+  /** A flow ended without a connection; `reason` as in `OAuthCompleteError` and `OAuthStartError`. */
+  | (ConnectionEventBase & {
+      readonly type: "oauth.failed"
+      readonly client: string
+      readonly clientOwner: Owner
+      readonly grant: string
+      readonly reason: string
+    })
+  | (EventBase & {
+      readonly type: "oauth.client.saved" | "oauth.client.removed" | "oauth.revoked"
+      readonly client: string
+      readonly clientOwner: Owner
+    })
+  /** Tokens that are not used any more could not be revoked at the authorization server, which is not tried again. */
+  | (EventBase & {
+      readonly type: "oauth.revocation_failed"
+      readonly client: string
+      readonly clientOwner: Owner
+      readonly reason: string
+    })
   | (ConnectionEventBase & {
       readonly type: "tool.called"
       readonly tool: string

@@ -21,7 +21,7 @@ import {
 import type { ToolDef } from "../tool/Tool.ts"
 import { toolAddress } from "../tool/ToolAddress.ts"
 import { type ToolFailure, type ToolResult, toToolResult } from "../tool/ToolResult.ts"
-import { type CredentialSource, readOnce, storedCredential } from "./AuthorizedFetch.ts"
+import { type CredentialSource, readOnce, storedCredential } from "./CredentialSource.ts"
 import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
 import { authorizedFetch, authorizedSend, callHandler } from "./Catalogs.ts"

@@ -24,6 +24,8 @@ import {
   type SelectError,
   usableTemplate,
 } from "./ConnectionSelector.ts"
+import { isGranted } from "./oauth/GrantedConnection.ts"
+import { resultWithWayOn } from "./oauth/renewalUrl.ts"
 import type { Resources } from "./Resources.ts"
 import { type ExecuteOptions, ToolCall } from "./ToolCall.ts"
 import { invalidArguments, resultOf } from "./toolFailures.ts"
@@ -53,8 +55,11 @@ export const executeTool = (
   }
   return Effect.suspend(() =>
     andThen(selectConnection(resources, identity, parsed.connection), (selected) => {
-      const call = (): Effect.Effect<ToolResult, ExecuteError> =>
+      const called = (): Effect.Effect<ToolResult, ExecuteError> =>
         callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
+      const call = isGranted(selected)
+        ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
+        : called
       return resources.hasListener ? observed(resources, selected, parsed.tool, Effect.suspend(call)) : call()
     }),
   )

@@ -40,6 +40,7 @@ export const credentialFailure = (
       reason: failure.reason,
       nextStep: failure.nextStep,
       ...(failure.authRequired ? { authRequired: true } : {}),
+      ...(failure.scope === undefined ? {} : { scope: failure.scope }),
       ...(failure.authorizeUrl === undefined ? {} : { authorizeUrl: failure.authorizeUrl }),
       ...(failure.retryAfterMs === undefined ? {} : { retryAfterMs: failure.retryAfterMs }),
       ...(upstream === undefined ? {} : { upstream: { message: upstream.message, details: upstream.details } }),

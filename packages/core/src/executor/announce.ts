@@ -1,0 +1,21 @@
+/**
+ * Tells the host what happened to a connection, by address and never by value.
+ */
+import { connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
+import type { Identity } from "../identity/Identity.ts"
+import type { EventBody } from "./ExecutorEvent.ts"
+import type { Resources } from "./Resources.ts"
+
+/** An event about one connection, before it names the connection. */
+export type RowEvent = EventBody extends infer Event
+  ? Event extends EventBody & { readonly connection: string }
+    ? Omit<Event, "connection" | "integration" | "owner">
+    : never
+  : never
+
+/** Tells the host what happened to a connection. */
+export const announce = (resources: Resources, identity: Identity, ref: ConnectionRef, event: RowEvent): void => {
+  if (!resources.hasListener) return
+  const named = { connection: connectionAddress(ref), integration: ref.integration, owner: ref.owner }
+  resources.emit(identity, { ...event, ...named })
+}

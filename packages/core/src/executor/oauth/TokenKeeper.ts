@@ -1,0 +1,144 @@
+/**
+ * Keeps the tokens of OAuth connections good: what a call asks for a token, and the one who refreshes it when it is due.
+ *
+ * One refresh at a time per connection; everybody who wants it waits for the same one. It runs on its own fiber, so that a caller who
+ * gives up does not stop it between the request and the last write. A refresh that failed is not remembered as one.
+ */
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import { type CredentialValues, isSameCredential } from "../../auth/applyAuth.ts"
+import type { CompiledTemplate } from "../../auth/AuthTemplate.ts"
+import type { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
+import { isRefreshable, isRefreshDue } from "../../connection/ConnectionGrant.ts"
+import { resolveCredential } from "../CredentialResolver.ts"
+import type { Resources } from "../Resources.ts"
+import { CoolDowns } from "./CoolDowns.ts"
+import type { GrantedConnection } from "./GrantedConnection.ts"
+import { type RefreshReason, refreshTokens } from "./refreshTokens.ts"
+import { refreshLeaseKey } from "./tokenItems.ts"
+import { UnsavedTokens } from "./UnsavedTokens.ts"
+
+type Flight = Deferred.Deferred<CredentialValues, ConnectionCredentialError>
+
+/** See the file's header. */
+export class TokenKeeper {
+  readonly coolDowns = new CoolDowns()
+  readonly unsaved: UnsavedTokens
+  readonly #resources: Resources
+  readonly #flights = new Map<string, Flight>()
+  /** The tokens that a forced refresh gave last, so that a service which rejects those as well is not asked for ever more. */
+  readonly #forced = new Map<string, { readonly values: CredentialValues; readonly at: number }>()
+
+  constructor(resources: Resources) {
+    this.#resources = resources
+    this.unsaved = new UnsavedTokens(resources)
+  }
+
+  /** The access token to send now, refreshed first when it is due. */
+  current(
+    selected: GrantedConnection,
+    template: CompiledTemplate,
+  ): Effect.Effect<CredentialValues, ConnectionCredentialError> {
+    const { row } = selected
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (isRefreshDue(row.expiresAt, row.grant.issuedAt, now)) return this.refresh(selected, { kind: "due" })
+      const unsaved = this.unsaved.of(row)
+      if (unsaved !== undefined) return this.refresh(selected, { kind: "due" })
+      const stored = resolveCredential(this.#resources, row, template)
+      return Effect.catch(stored, (error) =>
+        error.code === "connection_value_missing" && isRefreshable(row.grant)
+          ? this.refresh(selected, { kind: "due" })
+          : Effect.fail(error),
+      )
+    })
+  }
+
+  /**
+   * Another access token after the service turned one down; the same values when there is no other to be had.
+   *
+   * Calls that were turned down with a token that was replaced meanwhile get the replacement, without another refresh.
+   */
+  anew(
+    selected: GrantedConnection,
+    rejected: CredentialValues,
+  ): Effect.Effect<CredentialValues, ConnectionCredentialError> {
+    const key = refreshLeaseKey(selected.row)
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const forced = this.#forced.get(key)
+      if (forced !== undefined && now - forced.at < 60_000 && isSameCredential(forced.values, rejected)) {
+        return Effect.succeed(rejected)
+      }
+      return Effect.tap(this.refresh(selected, { kind: "rejected", values: rejected }), (values) =>
+        Effect.sync(() => this.#remember(key, values, now)),
+      )
+    })
+  }
+
+  /** Joins the refresh that is under way, or begins one. */
+  refresh(
+    selected: GrantedConnection,
+    reason: RefreshReason,
+    joins = 0,
+  ): Effect.Effect<CredentialValues, ConnectionCredentialError> {
+    const key = refreshLeaseKey(selected.row)
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const underWay = this.#flights.get(key)
+        if (underWay === undefined) {
+          const flight: Flight = Deferred.makeUnsafe()
+          this.#flights.set(key, flight)
+          const refreshed = Effect.onExit(refreshTokens(this.#resources, this, selected, reason), (exit) =>
+            Effect.sync(() => {
+              this.#flights.delete(key)
+              Deferred.doneUnsafe(flight, exit)
+            }),
+          )
+          return Effect.andThen(
+            Effect.forkDetach(refreshed, { uninterruptible: false }),
+            restore(Deferred.await(flight)),
+          )
+        }
+        const joined = restore(Deferred.await(underWay))
+        if (reason.kind !== "rejected" || joins > 2) return joined
+        // The one under way may have been begun by somebody who was content with the token that was rejected here.
+        return Effect.flatMap(joined, (values) =>
+          isSameCredential(values, reason.values) ? this.refresh(selected, reason, joins + 1) : Effect.succeed(values),
+        )
+      }),
+    )
+  }
+
+  /** Waits for the refreshes under way, which are bounded in time, and saves what could not be saved yet. */
+  drain(): Effect.Effect<void> {
+    return Effect.andThen(
+      Effect.suspend(() =>
+        Effect.forEach([...this.#flights.values()], (flight) => Effect.ignoreCause(Deferred.await(flight)), {
+          concurrency: "unbounded",
+          discard: true,
+        }),
+      ),
+      this.unsaved.close(),
+    )
+  }
+
+  #remember(key: string, values: CredentialValues, at: number): void {
+    this.#forced.delete(key)
+    this.#forced.set(key, { values, at })
+    if (this.#forced.size > 1000) {
+      const [oldest] = this.#forced.keys()
+      if (oldest !== undefined) this.#forced.delete(oldest)
+    }
+  }
+}
+
+/** The keeper of an executor. */
+export const tokenKeeper = (resources: Resources): TokenKeeper => {
+  const known = keepers.get(resources)
+  if (known !== undefined) return known
+  const keeper = new TokenKeeper(resources)
+  keepers.set(resources, keeper)
+  return keeper
+}
+
+const keepers = new WeakMap<Resources, TokenKeeper>()

@@ -1,0 +1,65 @@
+/**
+ * Refreshes tokens in the background before anybody needs them, for every connection of a tenant.
+ *
+ * The same refresh as that of a call, begun earlier: at a point of the token's last quarter that differs from connection to connection,
+ * so that a thousand connections made together are not refreshed together.
+ */
+import { createHash } from "node:crypto"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Identity } from "../../identity/Identity.ts"
+import { selectByKey } from "../ConnectionSelector.ts"
+import type { Resources } from "../Resources.ts"
+import { type GrantedRow, isGranted, isGrantedRow } from "./GrantedConnection.ts"
+import { tokenKeeper } from "./TokenKeeper.ts"
+
+/** How the background works. */
+export interface KeepAliveOptions {
+  /** Milliseconds between two looks at what expires soon, more or less a fifth. Default 30 000. */
+  readonly everyMs?: number | undefined
+  /** How many connections are refreshed at the same time. Default 4. */
+  readonly concurrency?: number | undefined
+}
+
+/** Tokens are renewed at most this long before they expire, in milliseconds. */
+const earliestMs = 10 * 60_000
+
+/** One look takes at most so many connections; the soonest to expire first. */
+const mostPerLook = 1000
+
+/** Keeps a tenant's tokens alive until it is interrupted. A failure is told by events and does not end it. */
+export const keepAlive = (
+  resources: Resources,
+  identity: Identity,
+  { everyMs = 30_000, concurrency = 4 }: KeepAliveOptions,
+): Effect.Effect<never> =>
+  Effect.forever(
+    Effect.andThen(
+      Effect.ignoreCause(refreshAhead(resources, identity.tenant, everyMs, concurrency)),
+      Effect.suspend(() => Effect.sleep(everyMs * (0.8 + Math.random() * 0.4))),
+    ),
+  )
+
+const refreshAhead = (resources: Resources, tenant: string, everyMs: number, concurrency: number) =>
+  Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const before = now + earliestMs + everyMs
+    const rows = yield* resources.store.connections.expiring({ tenant, before, limit: mostPerLook })
+    const due = rows.filter(isGrantedRow).filter((row) => now >= renewalTime(row))
+    yield* Effect.forEach(due, (row) => Effect.ignoreCause(refreshRow(resources, row)), { concurrency, discard: true })
+  })
+
+const refreshRow = (resources: Resources, row: GrantedRow) =>
+  Effect.flatMap(
+    selectByKey(resources, { tenant: row.tenant, subject: row.subject === "" ? null : row.subject }, row),
+    (selected) =>
+      isGranted(selected) ? Effect.asVoid(tokenKeeper(resources).refresh(selected, { kind: "ahead" })) : Effect.void,
+  )
+
+/** When a row is renewed, epoch milliseconds: spread over the first half of the last quarter of its token's life. */
+const renewalTime = ({ expiresAt, grant }: GrantedRow): number => {
+  if (expiresAt === null) return Number.POSITIVE_INFINITY
+  const windowMs = Math.min(earliestMs, Math.max(0, expiresAt - grant.issuedAt) / 4)
+  const position = createHash("sha256").update(grant.id).digest().readUInt32BE(0) / 2 ** 32
+  return expiresAt - windowMs * (1 - position / 2)
+}

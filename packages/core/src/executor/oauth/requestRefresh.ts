@@ -1,0 +1,129 @@
+/**
+ * The requests of one refresh: usually one, at most three, and never later ones.
+ *
+ * An answer that was lost is asked for again at once with the same token, which is what servers with a grace window are for. A request
+ * that was certainly not processed is repeated once, soon. Everything else is for the next call to try.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type { OAuthQuirks } from "../../auth/OAuthQuirks.ts"
+import { TokenRequestError } from "../../oauth/tokenFailure.ts"
+import type { TokenSet } from "../../oauth/TokenSet.ts"
+import type { TokenContext, TokenRequest } from "../../oauth/TokenEndpoint.ts"
+import type { Resources } from "../Resources.ts"
+import type { SelectedConnection } from "../ConnectionSelector.ts"
+import type { GrantedRow } from "./GrantedConnection.ts"
+import type { LoadedClient } from "./loadClient.ts"
+import { type Protocol, protocolOf } from "./protocol.ts"
+import { dpopItemId } from "./tokenItems.ts"
+
+/** What came of it, and whether any of the requests may have been processed without an answer that could be read. */
+export interface RefreshAnswer {
+  readonly outcome: Result.Result<TokenSet, TokenRequestError>
+  readonly wasAmbiguous: boolean
+}
+
+/** All requests of one refresh together take no longer, apart from the last one. Milliseconds. */
+const replayWithinMs = 15_000
+const mostReplays = 2
+const soonMs = 1_000
+
+/** See the file's header. */
+export const requestRefresh = (
+  resources: Resources,
+  selected: SelectedConnection,
+  row: GrantedRow,
+  client: LoadedClient,
+  refreshToken: Redacted.Redacted | undefined,
+): Effect.Effect<RefreshAnswer> =>
+  Effect.gen(function* () {
+    const protocol = yield* protocolOf(resources)
+    const prepared = yield* Effect.result(prepare(resources, protocol, selected, row, client, refreshToken))
+    if (Result.isFailure(prepared)) return { outcome: Result.fail(prepared.failure), wasAmbiguous: false }
+    const { context, request } = prepared.success
+    const startedAt = yield* Clock.currentTimeMillis
+    let wasAmbiguous = false
+    let isRepeated = false
+    for (let replays = 0; ;) {
+      const outcome = yield* Effect.result(protocol.requestTokens(context, request))
+      if (Result.isSuccess(outcome)) return { outcome, wasAmbiguous }
+      const { kind, retryAfterMs = 0 } = outcome.failure
+      const isInTime = (yield* Clock.currentTimeMillis) - startedAt < replayWithinMs
+      if (kind === "ambiguous") {
+        wasAmbiguous = true
+        if (replays >= mostReplays || !isInTime) return { outcome, wasAmbiguous }
+        replays += 1
+        if (replays > 1) yield* Effect.sleep(jittered(soonMs))
+      } else if ((kind === "transient" || kind === "not_sent") && !isRepeated && retryAfterMs <= soonMs && isInTime) {
+        isRepeated = true
+        yield* Effect.sleep(Math.max(retryAfterMs, jittered(soonMs / 4)))
+      } else {
+        return { outcome, wasAmbiguous }
+      }
+    }
+  })
+
+const jittered = (ms: number): number => ms * (0.75 + Math.random() / 2)
+
+const prepare = (
+  resources: Resources,
+  protocol: Protocol,
+  { integration }: SelectedConnection,
+  row: GrantedRow,
+  { record, credential }: LoadedClient,
+  refreshToken: Redacted.Redacted | undefined,
+): Effect.Effect<{ readonly context: TokenContext; readonly request: TokenRequest }, TokenRequestError> =>
+  Effect.gen(function* () {
+    const { grant } = row
+    const template = integration.authTemplates.find(({ slug }) => slug === row.template)
+    const quirks: OAuthQuirks = { ...(template?.type === "oauth2" ? template.quirks : {}), ...record.quirks }
+    const tokenUrl = refreshToken === undefined ? grant.tokenUrl : refreshUrl(grant.tokenUrl, quirks)
+    const unready = (code: string): TokenRequestError =>
+      new TokenRequestError({ kind: "client_rejected", host: new URL(tokenUrl).host, code })
+    const dpopJwk =
+      grant.tokenType === "DPoP"
+        ? yield* Effect.mapError(resources.providers.read(row.provider, dpopItemId(row)), () =>
+            unready("dpop_key_unreadable"),
+          )
+        : undefined
+    if (grant.tokenType === "DPoP" && dpopJwk === undefined) return yield* Effect.fail(unready("dpop_key_missing"))
+    const dpop = dpopJwk === undefined ? undefined : yield* protocol.readDpopKey(dpopJwk)
+    const context: TokenContext = {
+      http: protocol.http,
+      tokenUrl,
+      client: credential,
+      quirks,
+      ...(dpop === undefined ? {} : { dpop }),
+    }
+    const { resource, requestedScope } = grant
+    if (refreshToken !== undefined) {
+      const scope = quirks.scopeOnRefresh === true ? requestedScope : null
+      return { context, request: { type: "refresh_token", refreshToken, scope, resource } }
+    }
+    if (grant.assertionSubject === null) {
+      return { context, request: { type: "client_credentials", scope: requestedScope, resource } }
+    }
+    const { privateKey } = credential
+    if (privateKey === undefined) return yield* Effect.fail(unready("private_key_missing"))
+    const assertion = yield* Effect.mapError(
+      protocol.signAssertion({
+        privateKey,
+        issuer: grant.clientId,
+        subject: grant.assertionSubject,
+        audience: grant.issuer ?? grant.tokenUrl,
+        ...(requestedScope === null ? {} : { scope: requestedScope }),
+      }),
+      () => unready("private_key_unusable"),
+    )
+    return { context, request: { type: "jwt_bearer", assertion, scope: requestedScope, resource } }
+  })
+
+/** Another address for refreshes is data of the integration; it may not lead anywhere but to hosts that are its own. */
+const refreshUrl = (tokenUrl: string, quirks: OAuthQuirks): string => {
+  if (quirks.refreshUrl === undefined) return tokenUrl
+  const target = new URL(quirks.refreshUrl)
+  const isOwn = target.origin === new URL(tokenUrl).origin || quirks.tokenHosts?.includes(target.host) === true
+  return isOwn ? quirks.refreshUrl : tokenUrl
+}

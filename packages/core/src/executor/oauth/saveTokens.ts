@@ -1,0 +1,98 @@
+/**
+ * Writes what a refresh gave: the items refresh-first, then the row by compare-and-set.
+ *
+ * A connection that was removed or connected anew meanwhile stays so: its row is looked at before anything is written and decides
+ * at the end. One that was disabled or edited meanwhile keeps that and gets the tokens.
+ */
+import * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
+import type { ConnectionRow } from "../../connection/Connection.ts"
+import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
+import { CredentialProviderNotRegisteredError, type ProviderError } from "../../credential/CredentialError.ts"
+import { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { Identity } from "../../identity/Identity.ts"
+import { announce } from "../announce.ts"
+import type { Resources } from "../Resources.ts"
+import type { GrantedRow } from "./GrantedConnection.ts"
+import { tokenItemIds, writeTokens } from "./tokenItems.ts"
+
+/** What a refresh gave, with the refresh token that is good now. */
+export interface FreshTokens {
+  readonly grantId: string
+  readonly accessToken: Redacted.Redacted
+  /** `undefined`: the one that is stored stays good. */
+  readonly refreshToken: Redacted.Redacted | undefined
+  readonly expiresAt: number | null
+  readonly issuedAt: number
+  /** `null`: as before. */
+  readonly scope: string | null
+}
+
+/** Why new tokens could not be written. */
+export type SaveError = ProviderError | CredentialProviderNotRegisteredError | StoreUnavailableError
+
+/** `gone`: the connection was removed or connected anew, so that nothing of these tokens is kept. */
+export type SaveOutcome = { readonly kind: "saved"; readonly row: ConnectionRow } | { readonly kind: "gone" }
+
+/** How often a row that others write meanwhile is read again before that counts as trouble. */
+const mostAttempts = 16
+
+/** See the file's header. Called under the connection's lease. */
+export const saveTokens = (
+  resources: Resources,
+  identity: Identity,
+  key: ConnectionKey,
+  tokens: FreshTokens,
+): Effect.Effect<SaveOutcome, SaveError> =>
+  Effect.gen(function* () {
+    const { connections } = resources.store
+    const before = yield* connections.get(key)
+    if (!isOf(before, tokens)) return { kind: "gone" } as const
+    const provider = resources.providers.writableOf(before.provider)
+    if (provider === undefined) {
+      return yield* Effect.fail(
+        new CredentialProviderNotRegisteredError({ provider: before.provider, registered: resources.providers.keys }),
+      )
+    }
+    yield* writeTokens(resources, provider, key, tokens)
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      const row = yield* connections.get(key)
+      if (!isOf(row, tokens)) {
+        // Removed while the items were written: they must not outlive it. Connected anew: they are the new grant's now.
+        if (row === undefined) {
+          yield* Effect.forEach(
+            tokenItemIds(key),
+            (id) => Effect.ignore(resources.providers.call(provider, () => provider.delete(id))),
+            { discard: true },
+          )
+        }
+        return { kind: "gone" } as const
+      }
+      const next = withTokens(row, tokens)
+      if (!(yield* connections.put(next, row.version))) continue
+      announce(resources, identity, next, { type: "credential.refreshed" })
+      return { kind: "saved", row: next } as const
+    }
+    return yield* Effect.fail(
+      new StoreUnavailableError({ operation: "save refreshed tokens", reason: "the row keeps changing" }),
+    )
+  })
+
+const isOf = (row: ConnectionRow | undefined, tokens: FreshTokens): row is GrantedRow =>
+  row?.grant?.id === tokens.grantId
+
+const withTokens = (row: GrantedRow, tokens: FreshTokens): ConnectionRow => ({
+  ...row,
+  expiresAt: tokens.expiresAt,
+  oauthScope: tokens.scope ?? row.oauthScope,
+  // Somebody who lost the race for this refresh may have taken the grant for dead.
+  status: row.status === "expired" ? "active" : row.status,
+  statusReason: row.status === "expired" ? null : row.statusReason,
+  grant: {
+    ...row.grant,
+    hasRefreshToken: row.grant.hasRefreshToken || tokens.refreshToken !== undefined,
+    issuedAt: tokens.issuedAt,
+    intent: null,
+  },
+  version: row.version + 1,
+})
