@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import { calculatePKCECodeChallenge, generateRandomCodeVerifier, generateRandomState } from "oauth4webapi"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
 import { quote } from "../error/KeywardError.ts"
+import { reservedParameter } from "./authorizationParams.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import type { ClientCredential } from "./ClientAuthentication.ts"
 import { OAuthStartError } from "./OAuthError.ts"
@@ -93,12 +94,7 @@ const authorizationEndpoint = ({ authorizationUrl }: AuthorizationServer): Resul
 
 const checkRequest = (input: AuthorizationRequestInput): Result.Result<void, OAuthStartError> => {
   const { server, quirks, resource, redirectUri, params } = input
-  const ours = new Set([
-    ...protocolNames,
-    quirks.clientIdParameter?.toLowerCase(),
-    quirks.scopeParameter?.toLowerCase(),
-  ])
-  const reserved = Object.keys(params).find((name) => ours.has(name.toLowerCase()))
+  const reserved = reservedParameter(params, quirks)
   if (reserved !== undefined) {
     const fault = `${quote(reserved)} is a parameter of the protocol and cannot be one of authorizationParams.`
     return Result.fail(startError("reserved_parameter", fault))
@@ -161,22 +157,3 @@ const startError = (reason: string, fault: string): OAuthStartError =>
 
 const refused = (reason: string, fault: string): Effect.Effect<never, OAuthStartError> =>
   Effect.fail(startError(reason, fault))
-
-/** What provider parameters may not be, in lower case: a lax server might read `State` too. */
-const protocolNames: ReadonlyArray<string | undefined> = [
-  "response_type",
-  "client_id",
-  "redirect_uri",
-  "scope",
-  "state",
-  "resource",
-  "code_challenge",
-  "code_challenge_method",
-  "dpop_jkt",
-  "request",
-  "request_uri",
-  "code_verifier",
-  "client_secret",
-  "client_assertion",
-  "client_assertion_type",
-]

@@ -34,6 +34,8 @@ export interface AuthorizationResponse {
 
 /** Finds the flow that a callback belongs to. A fragment is not part of the response and is ignored. */
 export const readCallback = (input: CallbackInput): Result.Result<Callback, OAuthCompleteError> => {
+  if (typeof input !== "object" || (input as unknown) === null)
+    return refused("invalid_callback", faults.invalidCallback)
   if (!("callbackUrl" in input)) {
     const { state, code, iss } = input
     const given = Object.entries({ state, code, iss }).filter(([, value]) => value !== undefined)

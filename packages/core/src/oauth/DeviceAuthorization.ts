@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { deviceAuthorizationRequest, processDeviceAuthorizationResponse } from "oauth4webapi"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
+import { reservedParameter } from "./authorizationParams.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import type { ClientCredential } from "./ClientAuthentication.ts"
 import { isSecureEndpoint, type OAuthHttp } from "./OAuthHttp.ts"
@@ -24,6 +25,8 @@ export interface DeviceAuthorizationInput {
   readonly scope: string | null
   readonly resource: string | null
   readonly quirks: OAuthQuirks
+  /** Provider parameters such as `audience`; a protocol parameter among them fails with `reserved_parameter`. */
+  readonly params?: Readonly<Record<string, string>> | undefined
 }
 
 /** What the person is shown, and the secret that their consent is fetched with. */
@@ -53,13 +56,14 @@ export interface DevicePolling {
 export const requestDeviceAuthorization = Effect.fnUntraced(function* (
   input: DeviceAuthorizationInput,
 ): Effect.fn.Return<DeviceAuthorization, TokenRequestError> {
-  const { http, server, client, scope, resource, quirks } = input
+  const { http, server, client, scope, resource, quirks, params = {} } = input
   const url = server.deviceAuthorizationUrl
-  if (url === null || !isSecureEndpoint(url)) {
-    const code = url === null ? "device_endpoint_missing" : "insecure_endpoint"
-    return yield* new TokenRequestError({ kind: "refused", host: URL.parse(url ?? "")?.host ?? "", code })
-  }
-  const parameters = new URLSearchParams()
+  const refused = (code: string): TokenRequestError =>
+    new TokenRequestError({ kind: "refused", host: URL.parse(url ?? "")?.host ?? "", code })
+  if (url === null) return yield* refused("device_endpoint_missing")
+  if (!isSecureEndpoint(url)) return yield* refused("insecure_endpoint")
+  if (reservedParameter(params, quirks) !== undefined) return yield* refused("reserved_parameter")
+  const parameters = new URLSearchParams({ ...params })
   if (scope !== null) parameters.set("scope", [...scopeSet(scope)].join(quirks.scopeSeparator ?? " "))
   if (resource !== null) parameters.set("resource", resource)
   const answer = yield* sendAuthenticated({
@@ -78,14 +82,14 @@ export const requestDeviceAuthorization = Effect.fnUntraced(function* (
   const verificationUri = shownUri(verification_uri)
   const verificationUriComplete = verification_uri_complete === undefined ? null : shownUri(verification_uri_complete)
   if (verificationUri === undefined || verificationUriComplete === undefined || !isShownCode(user_code)) {
-    return yield* new TokenRequestError({ kind: "refused", host: new URL(url).host, code: "unsafe_device_response" })
+    return yield* refused("unsafe_device_response")
   }
   return {
     deviceCode: Redacted.make(device_code),
     userCode: user_code,
     verificationUri,
     verificationUriComplete,
-    expiresAt: answer.sentAt + Math.min(expires_in, longestLife) * 1000,
+    expiresAt: answer.sentAt + Math.floor(Math.min(expires_in, longestLife) * 1000),
     interval: interval ?? defaultInterval,
   }
 })
@@ -126,7 +130,7 @@ const normalized = (body: TokenBody): TokenBody => {
   return {
     ...rest,
     verification_uri,
-    ...(isSeconds && { interval: Math.min(seconds, longestInterval) }),
+    ...(isSeconds && { interval: Math.min(Math.ceil(seconds), longestInterval) }),
   }
 }
 

@@ -215,6 +215,9 @@ describe("a callback", () => {
   })
 
   it.each([
+    undefined,
+    null,
+    callbackUrl("?code=c&state=s"),
     { callbackUrl: "/oauth/callback?code=c&state=s" },
     { callbackUrl: "?code=c&state=s" },
     { callbackUrl: "" },

@@ -70,6 +70,21 @@ describe("a device authorization request", () => {
     expect(fake.requests[0]?.text).not.toContain("secret")
   })
 
+  it("adds provider parameters, and refuses those of the protocol among them", async () => {
+    const { fake, input } = await against({ "POST /device": { json: good } })
+    await Effect.runPromise(requestDeviceAuthorization({ ...input, params: { audience: "https://api.example" } }))
+    expect(new URLSearchParams(fake.requests[0]?.text).get("audience")).toBe("https://api.example")
+    for (const name of ["client_id", "scope", "resource", "client_secret", "Client_Id"]) {
+      const value = canary("value")
+      const error = await Effect.runPromise(
+        Effect.flip(requestDeviceAuthorization({ ...input, params: { [name]: value } })),
+      )
+      expect(error).toMatchObject({ kind: "refused", code: "reserved_parameter" })
+      new CanaryScanner([value]).expectNone(error, "the refusal")
+    }
+    expect(fake.requests).toHaveLength(1)
+  })
+
   it("gives what the person is shown, and the device code wrapped", async () => {
     const deviceCode = canary("device code")
     const before = Date.now()
@@ -94,7 +109,8 @@ describe("a device authorization request", () => {
     ["soon", 5],
     ["", 5],
     ["10", 10],
-    [1.5, 1.5],
+    [1.5, 2],
+    [0.001, 1],
     [1e300, 3600],
   ])("reads the interval %j as %d seconds", async (interval, seconds) => {
     expect((await answered({ ...good, interval })).interval).toBe(seconds)
