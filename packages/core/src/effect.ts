@@ -10,11 +10,16 @@ export type {
   EffectConnections,
   EffectExecutor,
   EffectIntegrations,
+  EffectOAuth,
   EffectProviders,
   EffectTools,
 } from "./executor/Executor.ts"
 export type { RemoveConnectionError } from "./executor/Connections.ts"
 export type { CreateConnectionError } from "./executor/createConnection.ts"
+export type { CompleteOAuthError } from "./executor/oauth/completeFlow.ts"
+export type { CreateOAuthClientError, RemoveOAuthClientError } from "./executor/oauth/OAuthClients.ts"
+export type { RegisterDynamicClientError } from "./executor/oauth/registerDynamicClient.ts"
+export type { StartOAuthError } from "./executor/oauth/StartingFlow.ts"
 export type { ExecuteError } from "./executor/ToolInvoker.ts"
 
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
@@ -33,6 +38,14 @@ export {
   ProviderUnavailableError,
 } from "./credential/CredentialError.ts"
 
+export {
+  InvalidOAuthClientError,
+  OAuthCompleteError,
+  OAuthDiscoveryError,
+  OAuthRegistrationError,
+  OAuthSessionNotFoundError,
+  OAuthStartError,
+} from "./oauth/OAuthError.ts"
 export type { ConnectionRow } from "./connection/Connection.ts"
 export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"
 export type { ConnectionQuery, ConnectionStore } from "./connection/ConnectionStore.ts"

@@ -12,6 +12,7 @@ export {
   type Executor,
   type Extensions,
   type Integrations,
+  type OAuth,
   type PromiseExecutor,
   type PromiseExtension,
   type Providers,
@@ -22,6 +23,13 @@ export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
 export type { ListIntegrationsInput } from "./executor/Integrations.ts"
 export type { ListToolsInput } from "./executor/Tools.ts"
+export type { CreateOAuthClientInput } from "./executor/oauth/clientInput.ts"
+export type { OAuthGrant } from "./executor/oauth/grantSummary.ts"
+export type { ListOAuthClientsInput } from "./executor/oauth/OAuthClients.ts"
+export type { PollOAuthResult } from "./executor/oauth/pollFlow.ts"
+export type { ProbeOAuthInput } from "./executor/oauth/probeOAuth.ts"
+export type { RegisterDynamicClientInput } from "./executor/oauth/registerDynamicClient.ts"
+export type { StartOAuthInput, StartOAuthResult } from "./executor/oauth/StartingFlow.ts"
 
 export { type Identity, type IdentityInput, InvalidIdentityError, type Owner } from "./identity/Identity.ts"
 
@@ -70,6 +78,20 @@ export {
   type Variable,
   variable,
 } from "./auth/AuthTemplate.ts"
+
+export type { OAuthQuirks, TokenResponsePaths } from "./auth/OAuthQuirks.ts"
+
+export type { CallbackInput } from "./oauth/AuthorizationResponse.ts"
+export type { ProbeResult } from "./oauth/Discovery.ts"
+export type { ClientAuthenticationMethod, OAuthClient, OAuthGrantType } from "./oauth/OAuthClient.ts"
+export {
+  InvalidOAuthClientError,
+  OAuthCompleteError,
+  OAuthDiscoveryError,
+  OAuthRegistrationError,
+  OAuthSessionNotFoundError,
+  OAuthStartError,
+} from "./oauth/OAuthError.ts"
 
 export type { Connection, ConnectionStatus } from "./connection/Connection.ts"
 export {

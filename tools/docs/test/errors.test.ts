@@ -17,8 +17,8 @@ const sources = readdirSync(join(workspace, "packages"))
       .map((name) => readFileSync(join(root, name), "utf8")),
   )
 
-/** Never leaves core: it becomes a `ConnectionCredentialError`. */
-const internal = new Set(["CredentialNotPlaceableError"])
+/** Never leave core: they become a `ConnectionCredentialError`, an `OAuthStartError` or an `OAuthCompleteError`. */
+const internal = new Set(["CredentialNotPlaceableError", "TokenRequestError"])
 
 const errors = sources
   .flatMap((text) => [

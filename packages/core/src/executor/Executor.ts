@@ -12,10 +12,20 @@ import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../credential/CredentialError.ts"
 import type { ProviderItem } from "../credential/CredentialProvider.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
-import { type Identity, type IdentityInput, type InvalidIdentityError, makeIdentity } from "../identity/Identity.ts"
+import {
+  type Identity,
+  type IdentityInput,
+  type InvalidIdentityError,
+  makeIdentity,
+  type Owner,
+} from "../identity/Identity.ts"
 import { type Integration, toIntegration } from "../integration/Integration.ts"
 import type { IntegrationInUseError, IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
+import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
+import type { ProbeResult } from "../oauth/Discovery.ts"
+import type { OAuthClient } from "../oauth/OAuthClient.ts"
+import type { OAuthDiscoveryError } from "../oauth/OAuthError.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import type { CatalogError } from "./Catalogs.ts"
@@ -36,6 +46,27 @@ import type { SelectError } from "./ConnectionSelector.ts"
 import { createConnection, type CreateConnectionError } from "./createConnection.ts"
 import { makeExtension } from "./Extensions.ts"
 import { getIntegration, listIntegrations, type ListIntegrationsInput, removeIntegration } from "./Integrations.ts"
+import { cancelFlow } from "./oauth/cancelFlow.ts"
+import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
+import { completeFlow, type CompleteOAuthError } from "./oauth/completeFlow.ts"
+import { grantSummary, type OAuthGrant } from "./oauth/grantSummary.ts"
+import {
+  createOAuthClient,
+  type CreateOAuthClientError,
+  listOAuthClients,
+  type ListOAuthClientsInput,
+  removeOAuthClient,
+  type RemoveOAuthClientError,
+} from "./oauth/OAuthClients.ts"
+import { pollFlow, type PollOAuthResult } from "./oauth/pollFlow.ts"
+import { probeOAuth, type ProbeOAuthInput } from "./oauth/probeOAuth.ts"
+import {
+  registerDynamicClient,
+  type RegisterDynamicClientError,
+  type RegisterDynamicClientInput,
+} from "./oauth/registerDynamicClient.ts"
+import { startFlow } from "./oauth/startFlow.ts"
+import type { StartOAuthError, StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
 import { providerItems } from "./Providers.ts"
 import type { Resources } from "./Resources.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
@@ -79,6 +110,20 @@ export interface EffectProviders {
   items(key: string): Effect.Effect<ReadonlyArray<ProviderItem>, ProviderError | CredentialProviderNotRegisteredError>
 }
 
+/** `executor.oauth` on the Effect surface; the Promise surface documents each method. */
+export interface EffectOAuth {
+  createClient(input: CreateOAuthClientInput): Effect.Effect<OAuthClient, CreateOAuthClientError>
+  registerDynamicClient(input: RegisterDynamicClientInput): Effect.Effect<OAuthClient, RegisterDynamicClientError>
+  listClients(input?: ListOAuthClientsInput): Effect.Effect<ReadonlyArray<OAuthClient>, StoreUnavailableError>
+  removeClient(owner: Owner, slug: string): Effect.Effect<void, RemoveOAuthClientError>
+  probe(input: ProbeOAuthInput): Effect.Effect<ProbeResult, OAuthDiscoveryError>
+  start(input: StartOAuthInput): Effect.Effect<StartOAuthResult, StartOAuthError>
+  complete(input: CallbackInput): Effect.Effect<Connection, CompleteOAuthError>
+  poll(state: string): Effect.Effect<PollOAuthResult, CompleteOAuthError>
+  cancel(state: string): Effect.Effect<void, StoreUnavailableError>
+  grant(ref: ConnectionRef): Effect.Effect<OAuthGrant | null, InvalidConnectionInputError | StoreUnavailableError>
+}
+
 /** The executor as Effect programs use it. */
 export interface EffectExecutor {
   readonly identity: Identity
@@ -86,6 +131,7 @@ export interface EffectExecutor {
   readonly integrations: EffectIntegrations
   readonly tools: EffectTools
   readonly providers: EffectProviders
+  readonly oauth: EffectOAuth
   execute(
     address: string,
     args?: unknown,
@@ -126,6 +172,18 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
     providers: {
       list: () => resources.providers.keys,
       items: (key) => providerItems(resources, identity, key),
+    },
+    oauth: {
+      createClient: (input) => createOAuthClient(resources, identity, input),
+      registerDynamicClient: (input) => registerDynamicClient(resources, identity, input),
+      listClients: (input = {}) => listOAuthClients(resources, identity, input),
+      removeClient: (owner, slug) => removeOAuthClient(resources, identity, owner, slug),
+      probe: (input) => probeOAuth(resources, input),
+      start: (input) => startFlow(resources, identity, input),
+      complete: (input) => completeFlow(resources, identity, input),
+      poll: (state) => pollFlow(resources, identity, state),
+      cancel: (state) => cancelFlow(resources, identity, state),
+      grant: (ref) => grantSummary(resources, identity, ref),
     },
     execute: (address, args, options) => executeTool(resources, identity, address, args, options),
     withIdentity: (input) =>

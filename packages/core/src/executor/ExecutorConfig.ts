@@ -25,6 +25,10 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
   readonly store?: Store | undefined
   /** Where authorization servers send people back to. */
   readonly redirectUri?: string | undefined
+  /** What people read on the consent page of a server where the host registers itself. Default `"Keyward"`. */
+  readonly clientName?: string | undefined
+  /** Where the host serves its Client ID Metadata Document; used instead of registering where the server supports that. */
+  readonly clientMetadataUrl?: string | undefined
   /** Who answers questions. Default: nobody, so that approvals are declined. */
   readonly onElicitation?: ElicitationHandler | undefined
   readonly egress?: EgressOptions | undefined
@@ -89,6 +93,10 @@ export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, Invalid
       }
     }
     if (config.redirectUri !== undefined) yield* checkRedirectUri(config.redirectUri)
+    if (config.clientMetadataUrl !== undefined) yield* checkClientMetadataUrl(config.clientMetadataUrl)
+    if (config.clientName !== undefined && !(typeof config.clientName === "string" && config.clientName !== "")) {
+      return yield* invalid("clientName", "must be text that people can read.")
+    }
     for (const field of ["providerTimeoutMs", "toolTimeoutMs", "elicitationTimeoutMs"] as const) {
       yield* checkLimit(field, config[field])
     }
@@ -121,6 +129,8 @@ const knownKeys: ReadonlySet<string> = new Set([
   "providers",
   "store",
   "redirectUri",
+  "clientName",
+  "clientMetadataUrl",
   "onElicitation",
   "egress",
   "onEvent",
@@ -157,6 +167,25 @@ const checkRedirectUri = (redirectUri: string): Effect.Effect<void, InvalidConfi
     return invalid("redirectUri", "must be https, except on loopback: authorization codes would travel in clear.")
   }
   return Effect.void
+}
+
+/** The rules of draft-ietf-oauth-client-id-metadata-document, section 3, for a client id that is a URL. */
+const checkClientMetadataUrl = (clientMetadataUrl: string): Effect.Effect<void, InvalidConfigError> => {
+  const url = typeof clientMetadataUrl === "string" ? URL.parse(clientMetadataUrl) : null
+  const isUsable =
+    url !== null &&
+    url.protocol === "https:" &&
+    url.username === "" &&
+    url.password === "" &&
+    url.pathname !== "/" &&
+    !clientMetadataUrl.includes("#") &&
+    !/\/\.{1,2}(\/|$|\?)/.test(clientMetadataUrl)
+  return isUsable
+    ? Effect.void
+    : invalid(
+        "clientMetadataUrl",
+        "must be an https URL with a path, without user information, fragment or dot segments.",
+      )
 }
 
 const checkLimit = (field: string, value: number | undefined): Effect.Effect<void, InvalidConfigError> =>

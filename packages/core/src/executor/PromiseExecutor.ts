@@ -8,15 +8,32 @@ import type { Connection } from "../connection/Connection.ts"
 import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
 import type { ProviderItem } from "../credential/CredentialProvider.ts"
-import type { Identity, IdentityInput } from "../identity/Identity.ts"
+import type { Identity, IdentityInput, Owner } from "../identity/Identity.ts"
 import type { Integration } from "../integration/Integration.ts"
 import type { Fetch, Plugin } from "../integration/Plugin.ts"
+import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
+import type { ProbeResult } from "../oauth/Discovery.ts"
+import type { OAuthClient } from "../oauth/OAuthClient.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import type { ListConnectionsInput, UpdateConnectionInput } from "./Connections.ts"
-import type { EffectConnections, EffectExecutor, EffectIntegrations, EffectProviders, EffectTools } from "./Executor.ts"
+import type {
+  EffectConnections,
+  EffectExecutor,
+  EffectIntegrations,
+  EffectOAuth,
+  EffectProviders,
+  EffectTools,
+} from "./Executor.ts"
 import { promised } from "./Extensions.ts"
 import type { ListIntegrationsInput } from "./Integrations.ts"
+import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
+import type { OAuthGrant } from "./oauth/grantSummary.ts"
+import type { ListOAuthClientsInput } from "./oauth/OAuthClients.ts"
+import type { PollOAuthResult } from "./oauth/pollFlow.ts"
+import type { ProbeOAuthInput } from "./oauth/probeOAuth.ts"
+import type { RegisterDynamicClientInput } from "./oauth/registerDynamicClient.ts"
+import type { StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
 import { runPromise } from "./runPromise.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
 import type { ListToolsInput } from "./Tools.ts"
@@ -167,6 +184,89 @@ export class Providers {
   }
 }
 
+/** Accounts connected by OAuth 2.1: the applications, and the flows. Members of this namespace load the protocol lazily. */
+export class OAuth {
+  readonly #effect: EffectOAuth
+
+  constructor(effect: EffectOAuth) {
+    this.#effect = effect
+  }
+
+  /**
+   * Saves an application that was registered at an authorization server by hand, or updates the one of the same owner and slug.
+   *
+   * Rejects with `InvalidOAuthClientError`, which names the field, and with what the provider or the store failed with.
+   */
+  createClient(input: CreateOAuthClientInput): Promise<OAuthClient> {
+    return runPromise(this.#effect.createClient(input))
+  }
+
+  /**
+   * Registers an application by itself ([RFC 7591](https://www.rfc-editor.org/rfc/rfc7591)), or by the host's Client ID Metadata Document
+   * where the server takes one. A registration that still fits is used again.
+   *
+   * Rejects with `InvalidOAuthClientError`, `OAuthDiscoveryError` or `OAuthRegistrationError`.
+   */
+  registerDynamicClient(input: RegisterDynamicClientInput): Promise<OAuthClient> {
+    return runPromise(this.#effect.registerDynamicClient(input))
+  }
+
+  /** The organisation's clients and the acting user's, ordered by owner and slug. Never a secret. */
+  listClients(input?: ListOAuthClientsInput): Promise<ReadonlyArray<OAuthClient>> {
+    return runPromise(this.#effect.listClients(input))
+  }
+
+  /**
+   * Removes a client and its secrets; one that is not there is removed already.
+   *
+   * Its connections stay and say at their next refresh which client is missing. A dynamic registration is deleted at the server too.
+   */
+  removeClient(owner: Owner, slug: string): Promise<void> {
+    return runPromise(this.#effect.removeClient(owner, slug))
+  }
+
+  /** Finds the authorization server behind a URL and what it offers. Rejects with `OAuthDiscoveryError`. */
+  probe(input: ProbeOAuthInput): Promise<ProbeResult> {
+    return runPromise(this.#effect.probe(input))
+  }
+
+  /**
+   * Begins to connect an account, or to reconnect one of the same owner, integration and name.
+   *
+   * `redirect`: send the person to `authorizationUrl` and give the callback to {@link complete}, within ten minutes. `device`: show the
+   * code and call {@link poll}. `connected`: nobody has to be asked. An existing connection stays as it is until the new one is made.
+   * Rejects with `OAuthStartError`, `OAuthDiscoveryError`, and as `connections.create` does.
+   */
+  start(input: StartOAuthInput): Promise<StartOAuthResult> {
+    return runPromise(this.#effect.start(input))
+  }
+
+  /**
+   * Finishes a flow from the whole callback URL, or from its parameters. Only for the identity that started it, and only once.
+   *
+   * Rejects with `OAuthSessionNotFoundError` for a flow that is not under way, with `OAuthCompleteError` for one that ends without a
+   * connection (`reason` is `access_denied` when the person said no), and as `connections.create` does.
+   */
+  complete(input: CallbackInput): Promise<Connection> {
+    return runPromise(this.#effect.complete(input))
+  }
+
+  /** Asks how a device flow stands. Asked before `nextPollAt` it answers without asking the server. Rejects as {@link complete} does. */
+  poll(state: string): Promise<PollOAuthResult> {
+    return runPromise(this.#effect.poll(state))
+  }
+
+  /** Forgets a flow. One that is not under way is forgotten already. */
+  cancel(state: string): Promise<void> {
+    return runPromise(this.#effect.cancel(state))
+  }
+
+  /** What a connection was granted, with the scopes that are missing; `null` for one that is not there or has a static credential. */
+  grant(ref: ConnectionRef): Promise<OAuthGrant | null> {
+    return runPromise(this.#effect.grant(ref))
+  }
+}
+
 /** What {@link PromiseExecutor.execute} takes besides the arguments. */
 export type { ExecuteOptions } from "./ToolCall.ts"
 
@@ -177,6 +277,7 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
   readonly integrations: Integrations
   readonly tools: Tools
   readonly providers: Providers
+  readonly oauth: OAuth
   readonly #effect: EffectExecutor
   readonly #plugins: Plugins
 
@@ -186,6 +287,7 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
     this.integrations = new Integrations(effect.integrations)
     this.tools = new Tools(effect.tools)
     this.providers = new Providers(effect.providers)
+    this.oauth = new OAuth(effect.oauth)
     this.#effect = effect
     this.#plugins = plugins
     for (const { id } of plugins) defineExtension(this, id, effect)

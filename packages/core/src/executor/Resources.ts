@@ -4,6 +4,7 @@
  * Built once by `createExecutor`, handed to each verb together with the identity it acts for.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
 import { CredentialProviders } from "../credential/CredentialProviders.ts"
 import { Egress } from "../http/Egress.ts"
@@ -24,12 +25,20 @@ export interface Resources {
   readonly onElicitation: ElicitationHandler | undefined
   readonly toolTimeoutMs: number
   readonly elicitationTimeoutMs: number
+  /** Where authorization servers send people back to, unless a flow says otherwise. */
+  readonly redirectUri: string | undefined
+  /** What the host is called where it registers itself. */
+  readonly clientName: string
+  /** Where the host serves its Client ID Metadata Document. */
+  readonly clientMetadataUrl: string | undefined
   /** Whether anybody listens; events need not be built otherwise. */
   readonly hasListener: boolean
   /** Stamps an event and hands it to the host. */
   readonly emit: (identity: Identity, event: EventBody) => void
   /** Runs one effect at a time per key within this process. */
   readonly exclusively: <A, E>(key: string, effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** Begins what nobody waits for; it is interrupted when the executor closes, and its failures are its own affair. */
+  readonly inBackground: (effect: Effect.Effect<void, unknown>) => Effect.Effect<void>
   readonly close: Effect.Effect<void>
 }
 
@@ -40,6 +49,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
   const store = config.store ?? memoryStore()
   const { onEvent } = config
   let isClosed = false
+  const background = makeBackground()
   return {
     store,
     providers,
@@ -48,16 +58,25 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     onElicitation: config.onElicitation,
     toolTimeoutMs: config.toolTimeoutMs ?? 120_000,
     elicitationTimeoutMs: config.elicitationTimeoutMs ?? 600_000,
+    redirectUri: config.redirectUri,
+    clientName: config.clientName ?? "Keyward",
+    clientMetadataUrl: config.clientMetadataUrl,
     hasListener: onEvent !== undefined,
     emit: (identity, event) => {
       if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })
     },
     exclusively: makeExclusively(),
+    inBackground: background.begin,
     close: Effect.suspend(() => {
       if (isClosed) return Effect.void
       isClosed = true
       // One that does not close cleanly must not keep the others open.
-      const closing = [egress.close(), providers.close(), Effect.suspend(() => store.close?.() ?? Effect.void)]
+      const closing = [
+        background.close,
+        egress.close(),
+        providers.close(),
+        Effect.suspend(() => store.close?.() ?? Effect.void),
+      ]
       return Effect.forEach(closing, (one) => Effect.ignoreCause(one), { discard: true })
     }),
   }
@@ -70,6 +89,30 @@ const tell = (onEvent: (event: ExecutorEvent) => void, event: ExecutorEvent): vo
     if (answer instanceof Promise) answer.catch(() => undefined)
   } catch {
     // see above
+  }
+}
+
+interface Background {
+  readonly begin: Resources["inBackground"]
+  readonly close: Effect.Effect<void>
+}
+
+const makeBackground = (): Background => {
+  const fibers = new Set<Fiber.Fiber<void>>()
+  let isClosed = false
+  return {
+    begin: (effect) =>
+      Effect.suspend(() => {
+        if (isClosed) return Effect.void
+        return Effect.map(Effect.forkDetach(Effect.ignoreCause(effect), { uninterruptible: false }), (fiber) => {
+          fibers.add(fiber)
+          fiber.addObserver(() => fibers.delete(fiber))
+        })
+      }),
+    close: Effect.suspend(() => {
+      isClosed = true
+      return Fiber.interruptAll([...fibers])
+    }),
   }
 }
 

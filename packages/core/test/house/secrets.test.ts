@@ -14,6 +14,7 @@ const allowed = new Map([
   ["packages/core/src/credential/CredentialProvider.ts", "hands the value to providers written with Promises"],
   ["packages/core/src/executor/oauth/tokenItems.ts", "hashes tokens, to tell two of them apart"],
   ["packages/core/src/executor/Extensions.ts", "hands the value to plugins written with Promises that ask for it"],
+  ["packages/core/src/executor/oauth/newSession.ts", "hands the state of a flow to the host that started it"],
   ["packages/core/src/oauth/AuthorizationRequest.ts", "hashes the verifier and puts state into the browser's address"],
   ["packages/core/src/oauth/ClientRegistration.ts", "sends the initial access token and the registration token"],
   ["packages/core/src/oauth/sealedSession.ts", "encrypts what a flow under way keeps secret"],

@@ -4,6 +4,7 @@
  * Hosts that only use static credentials pay neither its size nor its start-up time.
  */
 import * as Effect from "effect/Effect"
+import type { Discovery } from "../../oauth/Discovery.ts"
 import type { OAuthHttp } from "../../oauth/OAuthHttp.ts"
 import type { Resources } from "../Resources.ts"
 
@@ -13,6 +14,8 @@ export type ProtocolModule = typeof import("../../oauth/protocol.ts")
 /** The protocol together with one executor's way out. */
 export interface Protocol extends ProtocolModule {
   readonly http: OAuthHttp
+  /** With its cache. */
+  readonly discovery: Discovery
 }
 
 /** The protocol for an executor; loaded once per process. */
@@ -23,9 +26,12 @@ export const protocolOf = (resources: Resources): Effect.Effect<Protocol> =>
     return Effect.map(
       Effect.promise(() => load()),
       (module) => {
-        const loaded = protocols.get(resources) ?? { ...module, http: module.makeOAuthHttp(resources.egress) }
-        protocols.set(resources, loaded)
-        return loaded
+        const loaded = protocols.get(resources)
+        if (loaded !== undefined) return loaded
+        const http = module.makeOAuthHttp(resources.egress)
+        const protocol: Protocol = { ...module, http, discovery: new module.Discovery(http) }
+        protocols.set(resources, protocol)
+        return protocol
       },
     )
   })

@@ -1,0 +1,95 @@
+/**
+ * The applications that connections authenticate through: created by hand, listed without their secrets, removed.
+ */
+import * as Effect from "effect/Effect"
+import type { ProviderError } from "../../credential/CredentialError.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { Identity, Owner } from "../../identity/Identity.ts"
+import { type OAuthClient, type OAuthClientKey, toOAuthClient } from "../../oauth/OAuthClient.ts"
+import type { InvalidOAuthClientError } from "../../oauth/OAuthError.ts"
+import type { Resources } from "../Resources.ts"
+import { checkClient, clientKey, type CreateOAuthClientInput } from "./clientInput.ts"
+import { deleteClientItems } from "./clientItems.ts"
+import { forgetRegistration } from "./forgetRegistration.ts"
+import { clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
+
+/** What creating a client can fail with. Nothing is stored then. */
+export type CreateOAuthClientError = InvalidOAuthClientError | SaveClientError
+
+/** Which clients to list. */
+export interface ListOAuthClientsInput {
+  readonly owner?: Owner | undefined
+  /** At most so many. Default: all. */
+  readonly limit?: number | undefined
+  /** The last client of the page before. */
+  readonly after?: { readonly owner: Owner; readonly slug: string } | undefined
+}
+
+/** Creates a client, or replaces the one of the same owner and slug in place. */
+export const createOAuthClient = (
+  resources: Resources,
+  identity: Identity,
+  input: CreateOAuthClientInput,
+): Effect.Effect<OAuthClient, CreateOAuthClientError> =>
+  Effect.flatMap(checkClient(identity, input), ({ content, secrets }) =>
+    resources.exclusively(
+      clientLockOf(content),
+      Effect.map(saveClient(resources, content, secrets), (record) => {
+        announceClient(resources, identity, record)
+        return toOAuthClient(record)
+      }),
+    ),
+  )
+
+/** The clients that the caller may use, ordered by owner and slug. */
+export const listOAuthClients = (
+  resources: Resources,
+  identity: Identity,
+  input: ListOAuthClientsInput,
+): Effect.Effect<ReadonlyArray<OAuthClient>, StoreUnavailableError> =>
+  Effect.map(
+    resources.store.oauth.clients.list({
+      tenant: identity.tenant,
+      subject: identity.subject,
+      owner: input.owner,
+      after: input.after,
+      limit: input.limit ?? Number.MAX_SAFE_INTEGER,
+    }),
+    (records) => records.map(toOAuthClient),
+  )
+
+/** What removing a client can fail with; it can be repeated then. */
+export type RemoveOAuthClientError = InvalidOAuthClientError | StoreUnavailableError | ProviderError
+
+/**
+ * Removes a client and what is secret about it; removing what is not there is done already.
+ *
+ * A dynamic registration is deleted at the server too (RFC 7592), without waiting for that.
+ */
+export const removeOAuthClient = (
+  resources: Resources,
+  identity: Identity,
+  owner: Owner,
+  slug: string,
+): Effect.Effect<void, RemoveOAuthClientError> =>
+  Effect.flatMap(clientKey(identity, owner, slug), (key) =>
+    resources.exclusively(
+      clientLockOf(key),
+      Effect.uninterruptible(
+        Effect.gen(function* () {
+          const { clients } = resources.store.oauth
+          const record = yield* clients.get(key)
+          if (record === undefined) return
+          const forget = yield* forgetRegistration(resources, record)
+          yield* deleteClientItems(resources, record, undefined)
+          yield* clients.remove(key)
+          resources.emit(identity, { type: "oauth.client.removed", client: key.slug, clientOwner: key.owner })
+          yield* resources.inBackground(forget)
+        }),
+      ),
+    ),
+  )
+
+/** Tells the host that a client was written. */
+export const announceClient = (resources: Resources, identity: Identity, { slug, owner }: OAuthClientKey): void =>
+  resources.emit(identity, { type: "oauth.client.saved", client: slug, clientOwner: owner })

@@ -1,0 +1,62 @@
+/**
+ * What is kept of a flow until somebody finishes it.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import type { OAuthSessionRecord } from "../../oauth/OAuthSession.ts"
+import type { WrappedSessionSecrets } from "../../oauth/sealedSession.ts"
+import type { Resources } from "../Resources.ts"
+import { pinnedServer } from "./clientServer.ts"
+import { announceFlow, startFailure } from "./OAuthFlow.ts"
+import type { StartingFlow, StartOAuthError } from "./StartingFlow.ts"
+
+/** What a flow's record says besides what the flow itself does. */
+export interface NewSession {
+  readonly state: Redacted.Redacted
+  readonly stateHash: string
+  readonly secrets: WrappedSessionSecrets
+  readonly redirectUri: string | null
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+  readonly device: OAuthSessionRecord["device"]
+}
+
+/** Stores a flow with its secrets sealed, tells the host that it has begun, and answers with the state to finish it with. */
+export const keepSession = (
+  resources: Resources,
+  flow: StartingFlow,
+  { state, stateHash, secrets, redirectUri, expiresAt, device }: NewSession,
+): Effect.Effect<string, StartOAuthError> =>
+  Effect.gen(function* () {
+    const { key, identity, client, template, input } = flow
+    const { record } = client
+    const session: OAuthSessionRecord = {
+      tenant: key.tenant,
+      stateHash,
+      startedBy: identity.subject,
+      grant: record.grant,
+      client: record.slug,
+      clientOwner: record.owner,
+      owner: key.owner,
+      integration: key.integration,
+      name: key.name,
+      template: template.slug,
+      identityLabel: input.identityLabel,
+      redirectUri,
+      server: pinnedServer(flow.server, flow.tokenUrl),
+      resource: flow.resource,
+      requestedScope: flow.scope,
+      stepUps: flow.stepUps,
+      sealed: yield* flow.protocol.sealSecrets(state, secrets),
+      createdAt: yield* Clock.currentTimeMillis,
+      expiresAt,
+      device,
+      version: 1,
+    }
+    if (!(yield* resources.store.oauth.sessions.put(session, 0))) {
+      return yield* startFailure("state_taken", "the state is in use already; start again.", true)
+    }
+    announceFlow(resources, identity, key, record, { type: "oauth.started" })
+    return Redacted.value(state)
+  })
