@@ -93,23 +93,24 @@ export class Discovery {
 
   /** Asks, or waits for whoever asks already. The asking goes on when a caller leaves. */
   #join(issuer: string): Effect.Effect<AuthorizationServer, OAuthDiscoveryError> {
-    return Effect.suspend(() => {
-      const underWay = this.#flights.get(issuer)
-      if (underWay !== undefined) return Deferred.await(underWay)
-      const flight = Deferred.makeUnsafe<AuthorizationServer, OAuthDiscoveryError>()
-      this.#flights.set(issuer, flight)
-      const asking = Effect.onExit(
-        Effect.tap(discoverAuthorizationServer(this.#http, issuer), (server) => this.#keep(issuer, server)),
-        (exit) =>
-          Effect.sync(() => {
-            this.#flights.delete(issuer)
-            Deferred.doneUnsafe(flight, exit)
-          }),
-      )
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.andThen(Effect.forkDetach(asking, { uninterruptible: false }), restore(Deferred.await(flight))),
-      )
-    })
+    // A flight that is announced is also flown: a caller who left in between would keep everybody after waiting for ever.
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.suspend(() => {
+        const underWay = this.#flights.get(issuer)
+        if (underWay !== undefined) return restore(Deferred.await(underWay))
+        const flight = Deferred.makeUnsafe<AuthorizationServer, OAuthDiscoveryError>()
+        this.#flights.set(issuer, flight)
+        const asking = Effect.onExit(
+          Effect.tap(discoverAuthorizationServer(this.#http, issuer), (server) => this.#keep(issuer, server)),
+          (exit) =>
+            Effect.sync(() => {
+              this.#flights.delete(issuer)
+              Deferred.doneUnsafe(flight, exit)
+            }),
+        )
+        return Effect.andThen(Effect.forkDetach(asking, { uninterruptible: false }), restore(Deferred.await(flight)))
+      }),
+    )
   }
 
   #keep(issuer: string, server: AuthorizationServer): Effect.Effect<void> {
