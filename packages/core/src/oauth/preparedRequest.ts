@@ -34,8 +34,15 @@ export const prepareRequest = (make: (options: RequestOptions) => Promise<Respon
     catch: () => new Error("The protocol library did not make the request."),
   }).pipe(Effect.orDie)
 
-/** A response as oauth4webapi reads it. */
+/**
+ * A response as oauth4webapi reads it: status, content type, body.
+ *
+ * Its other headers stay out. The library needs none of them for a success, and one that the platform finds malformed would be thrown.
+ */
 export const toLibraryResponse = ({ status, headers, body }: OAuthResponse): Response =>
-  new Response(isBodiless(status) ? null : body, { status, headers: { ...headers } })
+  new Response(isBodiless(status) ? null : body, {
+    status,
+    headers: { "content-type": headers["content-type"] ?? "" },
+  })
 
 const isBodiless = (status: number): boolean => status === 204 || status === 205 || status === 304
