@@ -186,6 +186,20 @@ describe("an answer that is no document", () => {
     expect(asked(server)).toEqual([oauthPlace, openIdPlace])
   })
 
+  it("is also a good one above 256 KiB, and its rest is not taken", async () => {
+    const padded = (origin: string, bytes: number): string => {
+      const json = JSON.stringify({ issuer: origin, token_endpoint: `${origin}/token` })
+      return json + " ".repeat(bytes - json.length)
+    }
+    const largest = await publish((origin) => ({ [oauthPlace]: { body: padded(origin, 256 * 1024) } }))
+    expect((await discover(largest.origin)).issuer).toBe(largest.origin)
+    const tooLarge = await publish((origin) => ({ [oauthPlace]: { body: padded(origin, 256 * 1024 + 1) } }))
+    expect(await failure(tooLarge.origin)).toMatchObject({ reason: "not_metadata" })
+    const endless = await publish(() => ({ [oauthPlace]: { body: filler(50 * 1024 * 1024) } }))
+    await failure(endless.origin)
+    expect(await endless.requests[0]?.abandoned).toBe(true)
+  })
+
   it("is told apart from none", async () => {
     const server = await publishAt(oauthPlace, () => ({ body: "<html>" }))
     expect(await failure(server.origin)).toMatchObject({ reason: "not_metadata", retryable: false })
