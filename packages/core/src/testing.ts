@@ -1,9 +1,24 @@
 /**
  * `@keyward/core/testing`: what implementers and hosts test with.
  *
- * Contract suites for providers, stores and plugins, canary secrets with a scanner, a fake upstream. Suites are lists of
- * named cases asserted with `node:assert`, so vitest, `node:test` and jest all run them, and none is imported here.
+ * Contract suites for providers, stores, leases and plugins, canary secrets with a scanner, a fake upstream, an authorization server
+ * that misbehaves. Suites are lists of named cases asserted with `node:assert`, so vitest, `node:test` and jest all run them, and none
+ * is imported here.
  */
+export type { AuthorizationServerFault } from "./testing/authorizationServer/AuthorizationServerFault.ts"
+export type {
+  AuthorizationServerBehaviour,
+  AuthorizationServerClient,
+  AuthorizationServerGrant,
+  DeviceScript,
+} from "./testing/authorizationServer/AuthorizationServerState.ts"
+export {
+  type AuthorizationServerEndpoint,
+  type AuthorizationServerOptions,
+  type AuthorizationServerRequest,
+  type MisbehavingAuthorizationServer,
+  misbehavingAuthorizationServer,
+} from "./testing/authorizationServer/misbehavingAuthorizationServer.ts"
 export { canary, CanaryScanner, type CanarySighting } from "./testing/canary.ts"
 export type { ContractCase } from "./testing/ContractCase.ts"
 export {
