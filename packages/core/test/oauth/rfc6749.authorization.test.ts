@@ -411,5 +411,6 @@ describe("a regional token host", () => {
   it("is refused when it is named twice", () => {
     const query = "code=c&accounts-server=accounts.example.eu&accounts-server=accounts.example.eu"
     expect(refusedAnswer(query, quirks).reason).toBe("duplicate_parameter")
+    expect(refusedAnswer("code=c&code=c", quirks).reason).toBe("duplicate_parameter")
   })
 })
