@@ -16,6 +16,7 @@ export type {
 } from "./executor/Executor.ts"
 export type { RemoveConnectionError } from "./executor/Connections.ts"
 export type { CreateConnectionError } from "./executor/createConnection.ts"
+export type { KeepAlive } from "./executor/oauth/keepAlive.ts"
 export type { CompleteOAuthError } from "./executor/oauth/completeFlow.ts"
 export type { CreateOAuthClientError, RemoveOAuthClientError } from "./executor/oauth/OAuthClients.ts"
 export type { RegisterDynamicClientError } from "./executor/oauth/registerDynamicClient.ts"

@@ -12,6 +12,7 @@ export {
   type Executor,
   type Extensions,
   type Integrations,
+  type KeepingAlive,
   type OAuth,
   type PromiseExecutor,
   type PromiseExtension,
@@ -25,6 +26,7 @@ export type { ListIntegrationsInput } from "./executor/Integrations.ts"
 export type { ListToolsInput } from "./executor/Tools.ts"
 export type { CreateOAuthClientInput } from "./executor/oauth/clientInput.ts"
 export type { OAuthGrant } from "./executor/oauth/grantSummary.ts"
+export type { KeepAliveOptions } from "./executor/oauth/keepAlive.ts"
 export type { ListOAuthClientsInput } from "./executor/oauth/OAuthClients.ts"
 export type { PollOAuthResult } from "./executor/oauth/pollFlow.ts"
 export type { ProbeOAuthInput } from "./executor/oauth/probeOAuth.ts"
@@ -83,6 +85,11 @@ export type { OAuthQuirks, TokenResponsePaths } from "./auth/OAuthQuirks.ts"
 
 export type { CallbackInput } from "./oauth/AuthorizationResponse.ts"
 export type { ProbeResult } from "./oauth/Discovery.ts"
+export {
+  type ClientMetadataDocument,
+  clientMetadataDocument,
+  type ClientMetadataDocumentOptions,
+} from "./oauth/ClientMetadataDocument.ts"
 export type { ClientAuthenticationMethod, OAuthClient, OAuthGrantType } from "./oauth/OAuthClient.ts"
 export {
   InvalidOAuthClientError,

@@ -58,6 +58,7 @@ import {
   removeOAuthClient,
   type RemoveOAuthClientError,
 } from "./oauth/OAuthClients.ts"
+import { type KeepAlive, keepAlive, type KeepAliveOptions } from "./oauth/keepAlive.ts"
 import { pollFlow, type PollOAuthResult } from "./oauth/pollFlow.ts"
 import { probeOAuth, type ProbeOAuthInput } from "./oauth/probeOAuth.ts"
 import {
@@ -68,6 +69,7 @@ import {
 import { startFlow } from "./oauth/startFlow.ts"
 import type { StartOAuthError, StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
 import { providerItems } from "./Providers.ts"
+import { tokenKeeper } from "./oauth/TokenKeeper.ts"
 import type { Resources } from "./Resources.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
 import { type ExecuteError, executeTool } from "./ToolInvoker.ts"
@@ -122,6 +124,7 @@ export interface EffectOAuth {
   poll(state: string): Effect.Effect<PollOAuthResult, CompleteOAuthError>
   cancel(state: string): Effect.Effect<void, StoreUnavailableError>
   grant(ref: ConnectionRef): Effect.Effect<OAuthGrant | null, InvalidConnectionInputError | StoreUnavailableError>
+  keepAlive(options?: KeepAliveOptions): Effect.Effect<KeepAlive>
 }
 
 /** The executor as Effect programs use it. */
@@ -184,6 +187,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       poll: (state) => pollFlow(resources, identity, state),
       cancel: (state) => cancelFlow(resources, identity, state),
       grant: (ref) => grantSummary(resources, identity, ref),
+      keepAlive: (options = {}) => keepAlive(resources, identity, options),
     },
     execute: (address, args, options) => executeTool(resources, identity, address, args, options),
     withIdentity: (input) =>
@@ -194,6 +198,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       if (!extensions.has(id)) extensions.set(id, makeExtension(resources, identity, plugin))
       return extensions.get(id)
     },
-    close: () => resources.close,
+    // Tokens that a refresh under way brings have to be written while there is somewhere to write them.
+    close: () => Effect.andThen(tokenKeeper(resources).drain(), resources.close),
   }
 }

@@ -31,6 +31,7 @@ import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
 import type { OAuthGrant } from "./oauth/grantSummary.ts"
 import type { ListOAuthClientsInput } from "./oauth/OAuthClients.ts"
 import type { PollOAuthResult } from "./oauth/pollFlow.ts"
+import type { KeepAliveOptions } from "./oauth/keepAlive.ts"
 import type { ProbeOAuthInput } from "./oauth/probeOAuth.ts"
 import type { RegisterDynamicClientInput } from "./oauth/registerDynamicClient.ts"
 import type { StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
@@ -265,6 +266,23 @@ export class OAuth {
   grant(ref: ConnectionRef): Promise<OAuthGrant | null> {
     return runPromise(this.#effect.grant(ref))
   }
+
+  /**
+   * Refreshes tokens of the whole tenant in the background before they run out, until it is stopped or the executor is closed.
+   *
+   * Each at its own moment of its last quarter, at most ten minutes ahead. Calls refresh by themselves what the background did not.
+   */
+  keepAlive(options?: KeepAliveOptions): KeepingAlive {
+    const running = Effect.runSync(this.#effect.keepAlive(options))
+    const stop = (): Promise<void> => runPromise(running.stop())
+    return { stop, [Symbol.asyncDispose]: stop }
+  }
+}
+
+/** Work in the background, as {@link OAuth.keepAlive} begins it. */
+export interface KeepingAlive extends AsyncDisposable {
+  /** Ends it; a refresh under way goes on to its end. */
+  stop(): Promise<void>
 }
 
 /** What {@link PromiseExecutor.execute} takes besides the arguments. */

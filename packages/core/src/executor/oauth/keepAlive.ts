@@ -6,11 +6,13 @@
  */
 import { createHash } from "node:crypto"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { Identity } from "../../identity/Identity.ts"
 import { selectByKey } from "../ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
 import { type GrantedRow, isGranted, isGrantedRow } from "./GrantedConnection.ts"
+import { startPaying } from "./RevocationOutbox.ts"
 import { tokenKeeper } from "./TokenKeeper.ts"
 
 /** How the background works. */
@@ -27,18 +29,30 @@ const earliestMs = 10 * 60_000
 /** One look takes at most so many connections; the soonest to expire first. */
 const mostPerLook = 1000
 
-/** Keeps a tenant's tokens alive until it is interrupted. A failure is told by events and does not end it. */
+/** Work in the background that can be ended; it ends with the executor too. */
+export interface KeepAlive {
+  /** Looks no more. A refresh under way goes on to its end. */
+  stop(): Effect.Effect<void>
+}
+
+/** Begins to keep a tenant's tokens alive, and goes on with the revocations it owes. A failure is told by events and ends nothing. */
 export const keepAlive = (
   resources: Resources,
-  identity: Identity,
+  { tenant }: Identity,
   { everyMs = 30_000, concurrency = 4 }: KeepAliveOptions,
-): Effect.Effect<never> =>
-  Effect.forever(
-    Effect.andThen(
-      Effect.ignoreCause(refreshAhead(resources, identity.tenant, everyMs, concurrency)),
-      Effect.suspend(() => Effect.sleep(everyMs * (0.8 + Math.random() * 0.4))),
-    ),
+): Effect.Effect<KeepAlive> => {
+  const look = Effect.andThen(
+    startPaying(resources, tenant),
+    Effect.ignoreCause(refreshAhead(resources, tenant, everyMs, concurrency)),
   )
+  const rest = Effect.suspend(() => Effect.sleep(everyMs * (0.8 + Math.random() * 0.4)))
+  return Effect.suspend(() => {
+    const stopped = Deferred.makeUnsafe<void>()
+    const looking = Effect.raceFirst(Effect.forever(Effect.andThen(look, rest)), Deferred.await(stopped))
+    const handle: KeepAlive = { stop: () => Effect.asVoid(Deferred.succeed(stopped, undefined)) }
+    return Effect.as(resources.inBackground(looking), handle)
+  })
+}
 
 const refreshAhead = (resources: Resources, tenant: string, everyMs: number, concurrency: number) =>
   Effect.gen(function* () {

@@ -80,14 +80,12 @@ class Refresh {
   readonly #memory: RefreshMemory
   readonly #selected: GrantedConnection
   readonly #reason: RefreshReason
-  readonly #key: string
 
   constructor(resources: Resources, memory: RefreshMemory, selected: GrantedConnection, reason: RefreshReason) {
     this.#resources = resources
     this.#memory = memory
     this.#selected = selected
     this.#reason = reason
-    this.#key = refreshLeaseKey(selected.row)
   }
 
   /** Looks at the row as it is now, and decides. Begun again when others write the row meanwhile. */
@@ -105,7 +103,7 @@ class Refresh {
       if (!isRefreshable(row.grant)) {
         return yield* this.#serve(inHand, now) ?? this.#withoutRefreshToken(row, inHand, now)
       }
-      const standing = this.#memory.coolDowns.standing(this.#key, now)
+      const standing = this.#memory.coolDowns.standing(coolDownKey(row), now)
       if (standing !== undefined) {
         return yield* this.#serve(inHand, now) ?? Effect.fail(withRemaining(standing.error, standing.remainingMs))
       }
@@ -242,7 +240,7 @@ class Refresh {
         issuedAt: tokens.issuedAt,
         scope: tokens.scope,
       }
-      coolDowns.end(this.#key)
+      coolDowns.end(coolDownKey(row))
       const { identity } = this.#selected
       const saved = yield* Effect.result(saveTokens(this.#resources, identity, row, fresh))
       if (Result.isFailure(saved)) {
@@ -284,9 +282,9 @@ class Refresh {
       const state = wasAmbiguous || failure.kind === "ambiguous" ? "unknown" : isUnknown ? "sent" : null
       yield* this.#settleIntent(begun, state)
       const { coolDowns } = this.#memory
-      const waitMs = coolDowns.nextMs(this.#key, failure.retryAfterMs)
+      const waitMs = coolDowns.nextMs(coolDownKey(begun), failure.retryAfterMs)
       const error = refusedRefresh(begun, failure, waitMs)
-      coolDowns.begin(this.#key, now, waitMs, error)
+      coolDowns.begin(coolDownKey(begun), now, waitMs, error)
       const { identity } = this.#selected
       announce(this.#resources, identity, begun, { type: "credential.refresh_failed", reason: failure.code })
       return yield* this.#serve(inHand, now) ?? Effect.fail(error)
@@ -319,7 +317,7 @@ class Refresh {
         grant: { ...current.grant, intent: null },
       }))
       if (expired === undefined) return yield* this.round(mostRounds)
-      this.#memory.coolDowns.end(this.#key)
+      this.#memory.coolDowns.end(coolDownKey(row))
       announce(this.#resources, this.#selected.identity, expired, { type: "connection.expired", reason })
       return yield* Effect.fail(reauthRequired(expired, reason))
     })
@@ -341,6 +339,9 @@ class Refresh {
     })
   }
 }
+
+/** A grant's own: one that was connected anew has not failed yet. */
+const coolDownKey = (row: GrantedRow): string => `${refreshLeaseKey(row)} ${row.grant.id}`
 
 const valuesOf = (accessToken: Redacted.Redacted): CredentialValues => new Map([["token", accessToken]])
 
