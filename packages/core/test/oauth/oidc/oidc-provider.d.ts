@@ -21,4 +21,6 @@ declare module "oidc-provider" {
     on(event: string, listener: (...given: ReadonlyArray<never>) => void): this
     readonly AccessToken: { find(token: string): Promise<StoredAccessToken | undefined> }
   }
+
+  export default Provider
 }
