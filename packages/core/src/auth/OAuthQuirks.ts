@@ -29,14 +29,17 @@ export interface OAuthQuirks {
   readonly clientIdParameter?: string | undefined
   /** `refused`: the server rejects requests that carry a code challenge. Default: S256. */
   readonly pkce?: "S256" | "refused" | undefined
-  /** `raw`: id and secret are not form-urlencoded before Basic's base64. */
-  readonly basicEncoding?: "form" | "raw" | undefined
+  /**
+   * `raw`: id and secret are not form-urlencoded before Basic's base64. `secret_as_user`: the secret is the user name, the password is
+   * empty, and no client id is sent.
+   */
+  readonly basicEncoding?: "form" | "raw" | "secret_as_user" | undefined
   /** How parameters travel to the token endpoint. Default: `form`. */
   readonly tokenRequestFormat?: "form" | "json" | undefined
   /** Statuses of a token answer that mean success. Default: 200. */
   readonly successStatuses?: ReadonlyArray<number> | undefined
   readonly tokenResponse?: TokenResponsePaths | undefined
-  /** Used where the answer names no type. */
+  /** Used where the answer names no type, or one of the provider's own, such as `user`. */
   readonly tokenType?: "Bearer" | "DPoP" | undefined
   /** Seconds that a token lives where the answer does not say. */
   readonly expiresInSeconds?: number | undefined
@@ -122,7 +125,7 @@ const checks: ReadonlyMap<string, Check> = new Map<keyof OAuthQuirks, Check>([
   ["scopeParameter", parameterName],
   ["clientIdParameter", parameterName],
   ["pkce", oneOf("S256", "refused")],
-  ["basicEncoding", oneOf("form", "raw")],
+  ["basicEncoding", oneOf("form", "raw", "secret_as_user")],
   ["tokenRequestFormat", oneOf("form", "json")],
   [
     "successStatuses",
