@@ -11,6 +11,7 @@ import {
   connectionKey,
   type ConnectionRef,
   itemPartition,
+  tokenItemId,
 } from "../../src/connection/ConnectionRef.ts"
 import type { Identity } from "../../src/identity/Identity.ts"
 
@@ -134,5 +135,16 @@ describe("addresses and item ids", () => {
     expect(itemPartition({ tenant: "globex", subject: "alice" }, "user", own)).toBe("foreign")
     expect(itemPartition(alice, "org", own)).toBe("foreign")
     expect(itemPartition(alice, "user", "op://Agents/GitHub/token")).toBe("external")
+  })
+
+  it("give the tokens of a connection to its owner, and the secrets of OAuth apps and of the outbox to nobody", () => {
+    expect(itemPartition(alice, "user", tokenItemId(key))).toBe("own")
+    expect(itemPartition(alice, "user", `${tokenItemId(key)}:refresh`)).toBe("own")
+    expect(itemPartition({ tenant: "acme", subject: "bob" }, "user", tokenItemId(key))).toBe("foreign")
+    for (const kind of ["oauth-client:user:app:secret", "oauth-revocation:1", "OAuth-Client:user:app:key"]) {
+      expect(itemPartition(alice, "user", `acme/alice/${kind}`)).toBe("foreign")
+      expect(itemPartition(alice, "org", `acme/${kind}`)).toBe("foreign")
+    }
+    expect(itemPartition(alice, "user", "oauth-client:somebody-else")).toBe("external")
   })
 })
