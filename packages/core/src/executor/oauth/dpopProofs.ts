@@ -50,14 +50,14 @@ export const dpopProofs = (
     heed: ({ origin }, { status, headers }) => {
       const nonce = headers["dpop-nonce"]
       if (nonce === undefined || !/^[\x21-\x7e]{1,1024}$/.test(nonce)) return false
-      const isNew = nonces.get(origin) !== nonce
       nonces.delete(origin)
       nonces.set(origin, nonce)
       if (nonces.size > mostOrigins) {
         const [oldest] = nonces.keys()
         if (oldest !== undefined) nonces.delete(oldest)
       }
-      return isNew && status === 401 && /\berror\s*=\s*"?use_dpop_nonce\b/i.test(headers["www-authenticate"] ?? "")
+      // Also when the nonce is known by now: another request may have brought it since this one left.
+      return status === 401 && /\berror\s*=\s*"?use_dpop_nonce\b/i.test(headers["www-authenticate"] ?? "")
     },
   }
 }

@@ -13,10 +13,16 @@ export const authorize = async (url: string, { isDenied = false } = {}): Promise
   return page.callback ?? fail("no callback after ten pages", page.html)
 }
 
-/** Approves a device: confirms the code, signs in, consents. */
-export const approveDevice = async (verificationUriComplete: string): Promise<void> => {
+/** Approves a device: confirms the code, signs in, consents. Or aborts instead of confirming. */
+export const approveDevice = async (verificationUriComplete: string, { isDenied = false } = {}): Promise<void> => {
   const browser = new Browser(new URL(verificationUriComplete).origin)
   let page = await browser.open(verificationUriComplete)
+  if (isDenied) {
+    // Comes to the question that has the buttons, and then to the page where a code is typed in.
+    while (!/name="confirm"/.test(page.html)) page = await browser.submit(page.html)
+    await browser.submit(page.html, { abort: "yes" })
+    return
+  }
   for (let step = 0; step < 10; step++) {
     if (/Sign-in Success/i.test(page.html)) return
     page = await browser.submit(page.html)
@@ -62,8 +68,8 @@ class Browser {
     return fail("more than 20 redirects", "")
   }
 
-  /** Submits the page's only form as it is, signing in as `alice` where it asks. */
-  submit(html: string): Promise<Page> {
+  /** Submits the page's only form as it is, signing in as `alice` where it asks, with the button given or the one that goes on. */
+  submit(html: string, button?: Readonly<Record<string, string>>): Promise<Page> {
     const action = /<form[^>]*\saction="([^"]+)"/.exec(html)?.[1] ?? fail("no form", html)
     const fields = new URLSearchParams()
     for (const [input] of html.matchAll(/<input[^>]*>/g)) {
@@ -71,7 +77,9 @@ class Browser {
       if (name !== undefined) fields.set(name, unescaped(/\svalue="([^"]*)"/.exec(input)?.[1] ?? "alice"))
     }
     // The confirmation of a device is a button.
-    if (/name="confirm"/.test(html)) fields.set("confirm", "yes")
+    if (/name="confirm"/.test(html)) {
+      for (const [name, value] of Object.entries(button ?? { confirm: "yes" })) fields.set(name, value)
+    }
     return this.open(unescaped(action), fields)
   }
 

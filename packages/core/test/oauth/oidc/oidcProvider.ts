@@ -18,8 +18,8 @@ export interface OidcProvider extends AsyncDisposable {
   readonly resourceUrl: string
   /** Signs in as `alice`, consents or denies, and gives the callback's URL. */
   authorize(url: string, answer?: { readonly isDenied?: boolean }): Promise<string>
-  /** Signs in as `alice` and approves a device by its `verification_uri_complete`. */
-  approveDevice(verificationUriComplete: string): Promise<void>
+  /** Signs in as `alice` and approves a device by its `verification_uri_complete`, or denies it. */
+  approveDevice(verificationUriComplete: string, answer?: { readonly isDenied?: boolean }): Promise<void>
   /** What has happened so far, complete for every answer that a client has seen. */
   events(): Promise<ReadonlyArray<OidcEvent>>
   /** How many token requests of a grant type succeeded or failed. */
