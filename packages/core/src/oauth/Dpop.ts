@@ -1,8 +1,9 @@
 /**
  * Proofs of possession: RFC 9449, with ES256.
  *
- * Used at the token endpoint and, synchronously, when a request to a resource is authorized. The private key is part of the credential:
- * tokens are bound to it and are worth nothing without it. Sees that key, and the access token that a proof names, in clear.
+ * Used at the token endpoint and, synchronously, when a request to a resource is authorized. The private key is part of the
+ * credential: tokens are bound to it and are worth nothing without it. Sees that key, and the access token that a proof names,
+ * in clear.
  */
 import {
   createHash,

@@ -1,8 +1,8 @@
 /**
  * Token requests of every grant: RFC 6749, RFC 8628, RFC 8693 and RFC 7523, section 2.1; with DPoP where the client asks for it.
  *
- * Called by the executor with secrets wrapped; one of the few places that see them in clear. One call is one request, and a second one
- * only where the server wants its nonce in the DPoP proof. Redirects are never followed: they are failures.
+ * Called by the executor with secrets wrapped; one of the few places that see them in clear. One call is one request, and a second
+ * one only where the server wants its nonce in the DPoP proof. Redirects are never followed: they are failures.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -63,7 +63,11 @@ export type TokenRequest =
       readonly resource: string | null
     }
 
-/** Exchanges a grant for tokens. A rotated refresh token in an answer that can be read at all is never lost to its validation. */
+/**
+ * Exchanges a grant for tokens.
+ *
+ * A refresh token in an answer that can be used at all is never lost to what else is in it: see `TokenResponse.ts`.
+ */
 export const requestTokens = Effect.fnUntraced(function* (
   context: TokenContext,
   request: TokenRequest,

@@ -1,9 +1,10 @@
 /**
  * Turns what a provider answers into what RFC 6749, section 5.1, says, driven by quirks, before the library reads it.
  *
- * A refresh may have replaced the refresh token by the time its answer is read, so nothing optional in that answer may be a reason to drop
- * it: a lifetime or a scope that makes no sense counts as absent, an `id_token` is not looked at, and members nobody knows are left
- * out. Refused are only answers without an access token that can be sent, or of a type that it must not be sent as.
+ * A refresh may have replaced the refresh token by the time its answer is read, so nothing optional in that answer may be a
+ * reason to drop it: a lifetime or a scope that makes no sense counts as absent, an `id_token` is not looked at, and members
+ * nobody knows are left out. Refused are only answers without an access token that can be sent, and those of a type that must not
+ * be sent.
  */
 import * as Result from "effect/Result"
 import type { OAuthQuirks, TokenResponsePaths } from "../auth/OAuthQuirks.ts"
@@ -87,8 +88,8 @@ const standardPaths = {
 } as const
 
 /**
- * The access token and where the rest is. An answer without a token at the quirk's path is read as the standard says, all of it: Slack
- * nests a user's tokens when they are issued and not when they are refreshed, and another token's neighbours are not ours.
+ * The access token and where the rest is. An answer without a token at the quirk's path is read as the standard says, all of it:
+ * Slack nests a user's tokens when they are issued and not when they are refreshed, and another token's neighbours are not ours.
  */
 const findTokens = (
   body: TokenBody,
@@ -115,8 +116,8 @@ const isSendable = (token: string): boolean => /^[\x20-\x7e]+$/.test(token)
 /**
  * How the token may be sent, or why it may not.
  *
- * A missing type means what was asked for. A proven request is not satisfied by a bearer token, nor the other way round: whoever can
- * change the type in an answer must not gain a token that works without its key.
+ * A missing type means what was asked for. A proven request is not satisfied by a bearer token, nor the other way round: whoever
+ * can change the type in an answer must not gain a token that works without its key.
  */
 const readTokenType = (value: unknown, { tokenType: quirk }: OAuthQuirks, isProven: boolean): string => {
   const name = typeof value === "string" ? value.trim().toLowerCase() : ""
@@ -131,13 +132,13 @@ const readTokenType = (value: unknown, { tokenType: quirk }: OAuthQuirks, isProv
 /** Ten years: what lives longer is written down as living that long. */
 const longestLifeSeconds = 10 * 365 * 24 * 3600
 
-/** A lifetime in seconds, number or text. Nothing, 0, less, and what is no number say nothing: the token is used until it is refused. */
+/** A lifetime in seconds, number or text. 0, less, and what is no number say nothing: the token is used until it is refused. */
 const readSeconds = (value: unknown): number | undefined => {
   const seconds = typeof value === "string" && value.trim() !== "" ? Number(value) : value
   return typeof seconds === "number" && Number.isFinite(seconds) && seconds > 0 ? seconds : undefined
 }
 
-/** Seconds left until an absolute time: epoch seconds, epoch milliseconds (from 1973 on), or ISO 8601, UTC where it names no zone. */
+/** Seconds left until a time: epoch seconds, epoch milliseconds (from 1973 on), or ISO 8601, UTC where it names no zone. */
 const readInstant = (value: unknown, now: number): number | undefined => {
   const number = readSeconds(value)
   const instant = number === undefined ? parseIso(value) : number < 1e11 ? number * 1000 : number

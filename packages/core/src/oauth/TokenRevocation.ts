@@ -21,9 +21,9 @@ export interface RevocationContext extends TokenContext {
 /**
  * Revokes a token. A server that never knew it, or no longer does, is content too (section 2.2).
  *
- * Fails with `request_rejected` and the code `unsupported_token_type` where the server revokes only tokens of the other kind, with `transient`
- * where it is to be asked again (section 2.2.1: until then the token is alive), and with `refused` and `revocation_not_supported` where the
- * quirks say that it cannot revoke; nothing has been sent then.
+ * Fails with `request_rejected` and the code `unsupported_token_type` where the server revokes only tokens of the other kind, with
+ * `transient` where it is to be asked again (section 2.2.1: until then the token is alive), and with `refused` and
+ * `revocation_not_supported` where the quirks say that it cannot revoke; nothing has been sent then.
  */
 export const revokeToken = Effect.fnUntraced(function* (
   { http, revocationUrl, tokenUrl, client, quirks }: RevocationContext,

@@ -1,8 +1,8 @@
 /**
  * Signed JWTs by which a client or a subject is asserted: RFC 7523.
  *
- * The executor makes grant assertions with it (section 2.1); client assertions (section 2.2) are made in `ClientAuthentication.ts`.
- * Sees private keys in clear.
+ * The executor makes grant assertions with it (section 2.1); client assertions (section 2.2) are put together in
+ * `ClientAuthentication.ts`. Sees private keys in clear.
  */
 import { createPrivateKey, type KeyObject, randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
@@ -61,7 +61,7 @@ export const signJwt = (
       new InvalidOAuthClientError({
         field: "privateKey",
         fault:
-          "must be a private key that can sign: PKCS#8 as PEM or a JWK as JSON; RSA of 2048 bits or more, P-256, P-384, P-521 or Ed25519.",
+          "must be a private key that can sign, PKCS#8 as PEM or a JWK as JSON: RSA from 2048 bits, P-256, P-384, P-521 or Ed25519.",
       }),
   })
 

@@ -1,7 +1,7 @@
 /**
  * Providers that depart from the standards, as data: what their templates say, what they answer, and what must come of it.
  *
- * Numbers are those of the table of known providers in `docs/guides/write-a-provider-quirk.md`.
+ * `docs/guides/write-a-provider-quirk.md` has the same providers in a table.
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
@@ -83,7 +83,7 @@ const tiktok: OAuthQuirks = {
 }
 
 const providers: Readonly<Record<string, Provider>> = {
-  "1 GitHub": {
+  GitHub: {
     quirks: {
       scopeSeparator: ",",
       errorCodes: {
@@ -123,7 +123,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "3 Slack": {
+  Slack: {
     quirks: slack,
     exchanges: {
       "a user's tokens beside a bot's": {
@@ -154,7 +154,7 @@ const providers: Readonly<Record<string, Provider>> = {
           life: 43_200_000,
         },
       },
-      "4: a user's token without rotation takes no refresh token from the bot": {
+      "a user's token without rotation takes no refresh token from the bot": {
         request: code,
         answer: {
           json: {
@@ -197,7 +197,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "5 Notion": {
+  Notion: {
     quirks: { tokenRequestFormat: "json", scopeSeparator: " " },
     client: basic,
     exchanges: {
@@ -220,7 +220,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "8 Microsoft Entra": {
+  "Microsoft Entra": {
     quirks: {
       scopeOnRefresh: true,
       errorCodes: { interaction_required: "invalid_grant", consent_required: "invalid_grant" },
@@ -252,7 +252,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "11 Salesforce": {
+  Salesforce: {
     quirks: { expiresInSeconds: 7200 },
     exchanges: {
       "no lifetime in the answer": {
@@ -276,7 +276,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "14 Shopify": {
+  Shopify: {
     quirks: { scopeSeparator: ",", tokenParams: { expiring: "1" }, tokenRequestFormat: "json" },
     exchanges: {
       "an offline token that expires, without a type": {
@@ -301,7 +301,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "17 Instagram": {
+  Instagram: {
     quirks: {
       tokenResponse: { accessToken: "data.0.access_token", scope: "data.0.permissions", error: "error_type" },
       expiresInSeconds: 3600,
@@ -337,7 +337,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "21 TikTok": {
+  TikTok: {
     quirks: tiktok,
     exchanges: {
       "client_key, and everything nested": {
@@ -365,7 +365,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "27 Figma": {
+  Figma: {
     quirks: { refreshUrl: "https://api.figma.com/v1/oauth/refresh", tokenHosts: ["api.figma.com"] },
     client: basic,
     exchanges: {
@@ -376,7 +376,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "28 Stripe Apps": {
+  "Stripe Apps": {
     quirks: { basicEncoding: "secret_as_user", pkce: "refused", expiresInSeconds: 3600 },
     client: basic,
     exchanges: {
@@ -398,7 +398,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "33 Sentry": {
+  Sentry: {
     quirks: {
       successStatuses: [200, 201],
       tokenRequestFormat: "json",
@@ -427,7 +427,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "34 Jobber": {
+  Jobber: {
     quirks: { expiresInSeconds: 3600 },
     exchanges: {
       "JSON as plain text, without type and lifetime": {
@@ -440,7 +440,7 @@ const providers: Readonly<Record<string, Provider>> = {
       },
     },
   },
-  "36 Datadog": {
+  Datadog: {
     quirks: { tokenHostParameter: "domain", tokenHosts: ["api.datadoghq.eu"] },
     exchanges: {
       "whatever host it is": {
