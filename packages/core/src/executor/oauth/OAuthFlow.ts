@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type { OAuth2Template } from "../../auth/AuthTemplate.ts"
 import type { OAuthQuirks } from "../../auth/OAuthQuirks.ts"
 import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
+import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity, Owner } from "../../identity/Identity.ts"
@@ -14,9 +15,8 @@ import type { OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import { OAuthStartError } from "../../oauth/OAuthError.ts"
 import { announce } from "../announce.ts"
 import type { Resources } from "../Resources.ts"
-import { loadClient, type LoadedClient } from "./loadClient.ts"
-import { clientKeyOf } from "./loadClient.ts"
-import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
+import { clientKeyOf, loadClient, type LoadedClient } from "./loadClient.ts"
+import { quirksOf } from "./quirksOf.ts"
 
 /** See the file's header. */
 export interface OAuthFlow {
@@ -77,7 +77,7 @@ export const findFlow = (
         `there is no OAuth app ${quote(slug)} of the owner ${quote(clientOwner)}. Create it with oauth.createClient.`,
       )
     }
-    return { identity, key, integration, template, client, quirks: { ...template.quirks, ...client.record.quirks } }
+    return { identity, key, integration, template, client, quirks: quirksOf(template, client.record) }
   })
 
 /** Tells the host how a flow goes. */

@@ -17,6 +17,7 @@ import type { SelectedConnection } from "../ConnectionSelector.ts"
 import type { GrantedRow } from "./GrantedConnection.ts"
 import type { LoadedClient } from "./loadClient.ts"
 import { type Protocol, protocolOf } from "./protocol.ts"
+import { quirksOf } from "./quirksOf.ts"
 import { dpopItemId } from "./tokenItems.ts"
 
 /** What came of it, and whether any of the requests may have been processed without an answer that could be read. */
@@ -78,7 +79,7 @@ const prepare = (
   Effect.gen(function* () {
     const { grant } = row
     const template = integration.authTemplates.find(({ slug }) => slug === row.template)
-    const quirks: OAuthQuirks = { ...(template?.type === "oauth2" ? template.quirks : {}), ...record.quirks }
+    const quirks = quirksOf(template, record)
     const tokenUrl = refreshToken === undefined ? grant.tokenUrl : refreshUrl(grant.tokenUrl, quirks)
     const unready = (code: string): TokenRequestError =>
       new TokenRequestError({ kind: "client_rejected", host: new URL(tokenUrl).host, code })
