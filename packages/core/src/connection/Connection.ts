@@ -56,7 +56,7 @@ export interface ConnectionRow extends ConnectionKey {
   readonly grant: ConnectionGrant | null
   readonly status: ConnectionStatus
   readonly statusReason: string | null
-  /** Grows with each write; what compare-and-set compares. Starts at {@link firstVersion}. */
+  /** Grows with each write; what compare-and-set compares. Starts at `firstVersion`. */
   readonly version: number
 }
 
