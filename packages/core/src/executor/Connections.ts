@@ -40,7 +40,6 @@ import {
 } from "./ConnectionSelector.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { endGrant } from "./oauth/endGrant.ts"
-import { refreshLeaseKey } from "./oauth/tokenItems.ts"
 import { storedCredential } from "./CredentialSource.ts"
 import type { Resources } from "./Resources.ts"
 import { toTool } from "./Tools.ts"
@@ -159,16 +158,8 @@ export const removeConnection = (
   Effect.flatMap(connectionKey(identity, ref), (key) =>
     resources.exclusively(
       lockOf(key),
-      Effect.flatMap(selectRow(resources, identity, ref), ({ row }) =>
-        row.grant === null
-          ? removeRow(resources, identity, row)
-          : // The tokens of a refresh under way are those to be revoked.
-            resources.store.lease.hold(refreshLeaseKey(key), () =>
-              Effect.flatMap(selectRow(resources, identity, ref), (selected) =>
-                removeRow(resources, identity, selected.row),
-              ),
-            ),
-      ),
+      // Does not wait for a refresh under way: that one finds the row gone, keeps nothing and revokes what it got.
+      Effect.flatMap(selectRow(resources, identity, ref), ({ row }) => removeRow(resources, identity, row)),
     ),
   )
 

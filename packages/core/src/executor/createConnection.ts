@@ -28,7 +28,6 @@ import { commitConnection } from "./commitConnection.ts"
 import { pluginOf, type SelectedConnection } from "./ConnectionSelector.ts"
 import { resolveCredential } from "./CredentialResolver.ts"
 import { newCatalog } from "./newCatalog.ts"
-import { refreshLeaseKey } from "./oauth/tokenItems.ts"
 import type { Resources } from "./Resources.ts"
 import { checkedText, integrationOf, invalid, lockOf } from "./Connections.ts"
 import { type ItemWrite, writeItems } from "./writeItems.ts"
@@ -97,13 +96,8 @@ const createUnderLock = Effect.fnUntraced(function* (
       catalog,
     }),
   )
-  const previous = yield* resources.store.connections.get(key)
-  // A refresh under way of what is replaced would otherwise write its tokens afterwards.
-  const alone =
-    previous === undefined || previous.grant === null
-      ? commit
-      : resources.store.lease.hold(refreshLeaseKey(key), () => commit)
-  const { row, replaced } = yield* alone
+  // Does not wait for a refresh of what is replaced: that one finds the grant gone and keeps nothing.
+  const { row, replaced } = yield* commit
   announce(resources, identity, row, {
     type: replaced === undefined ? "connection.created" : "connection.replaced",
   })

@@ -21,6 +21,9 @@ import { UnsavedTokens } from "./UnsavedTokens.ts"
 
 type Flight = Deferred.Deferred<CredentialValues, ConnectionCredentialError>
 
+/** How long closing waits for a store or a provider that does not answer, in milliseconds. */
+const longestDrainMs = 60_000
+
 /** See the file's header. */
 export class TokenKeeper {
   readonly coolDowns = new CoolDowns()
@@ -109,17 +112,18 @@ export class TokenKeeper {
     )
   }
 
-  /** Waits for the refreshes under way, which are bounded in time, and saves what could not be saved yet. */
+  /** Waits for the refreshes under way and saves what could not be saved yet; no longer than a refresh takes at most. */
   drain(): Effect.Effect<void> {
-    return Effect.andThen(
-      Effect.suspend(() =>
-        Effect.forEach([...this.#flights.values()], (flight) => Effect.ignoreCause(Deferred.await(flight)), {
-          concurrency: "unbounded",
-          discard: true,
-        }),
-      ),
-      this.unsaved.close(),
+    const landed = Effect.suspend(() =>
+      Effect.forEach([...this.#flights.values()], (flight) => Effect.ignoreCause(Deferred.await(flight)), {
+        concurrency: "unbounded",
+        discard: true,
+      }),
     )
+    return Effect.timeoutOrElse(Effect.andThen(landed, this.unsaved.close()), {
+      duration: longestDrainMs,
+      orElse: () => Effect.void,
+    })
   }
 
   #remember(key: string, values: CredentialValues, at: number): void {

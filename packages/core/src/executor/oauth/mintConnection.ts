@@ -29,6 +29,7 @@ import { dpopProofs } from "./dpopProofs.ts"
 import type { GrantedRow } from "./GrantedConnection.ts"
 import { announceFlow, type OAuthFlow } from "./OAuthFlow.ts"
 import { oweRevocation } from "./RevocationOutbox.ts"
+import { tokenKeeper } from "./TokenKeeper.ts"
 import { dpopItemId, refreshItemId, refreshLeaseKey, tokenItemIds } from "./tokenItems.ts"
 
 /** What making a connection of tokens can fail with. */
@@ -104,6 +105,10 @@ const mintUnderLock = (
     const { row: written, replaced } = yield* resources.store.lease.hold(refreshLeaseKey(key), () =>
       Effect.uninterruptible(commit),
     )
+    // What went wrong with the tokens before says nothing about these.
+    const { coolDowns, unsaved } = tokenKeeper(resources)
+    coolDowns.end(refreshLeaseKey(key))
+    unsaved.forget(key)
     announce(resources, identity, written, {
       type: replaced === undefined ? "connection.created" : "connection.replaced",
     })

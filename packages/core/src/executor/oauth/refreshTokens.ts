@@ -50,6 +50,12 @@ const mostRounds = 5
 /** How long somebody else's refresh is waited for that the lease did not keep apart, in milliseconds. */
 const patienceMs = 25_000
 
+/**
+ * An intent younger than this is not taken for one that a crash left: a lease can be lost without anybody noticing. Shorter than
+ * the grace windows of servers, in milliseconds.
+ */
+const settledAfterMs = 3_000
+
 /** See the file's header. Answers with the access token to use from now on. */
 export const refreshTokens = (
   resources: Resources,
@@ -99,7 +105,7 @@ class Refresh {
       const now = yield* Clock.currentTimeMillis
       const inHand = yield* this.#inHand(row)
       const { accessToken } = inHand
-      if (accessToken !== undefined && this.#suffices(row, inHand, accessToken, now)) return valuesOf(accessToken)
+      if (accessToken !== undefined && this.#suffices(inHand, accessToken, now)) return valuesOf(accessToken)
       if (!isRefreshable(row.grant)) {
         return yield* this.#serve(inHand, now) ?? this.#withoutRefreshToken(row, inHand, now)
       }
@@ -142,14 +148,15 @@ class Refresh {
   }
 
   /** Whether somebody has done already what is asked for. */
-  #suffices(row: GrantedRow, inHand: TokensInHand, accessToken: Redacted.Redacted, now: number): boolean {
+  #suffices(inHand: TokensInHand, accessToken: Redacted.Redacted, now: number): boolean {
     const reason = this.#reason
     const isFresh = !isRefreshDue(inHand.expiresAt, inHand.issuedAt, now)
     switch (reason.kind) {
       case "due":
         return isFresh
       case "ahead":
-        return isFresh && row.grant.issuedAt !== this.#selected.row.grant.issuedAt
+        // Of those in hand: the row is behind while new tokens could not be saved.
+        return isFresh && inHand.issuedAt !== this.#selected.row.grant.issuedAt
       case "rejected":
         return !isSameToken(accessToken, reason.values.get("token"))
     }
@@ -186,9 +193,13 @@ class Refresh {
         const served = this.#serve(inHand, now)
         if (served !== undefined) return yield* served
       }
+      if (isReplay && grant.intent.state === "sent" && Math.abs(now - grant.intent.startedAt) < settledAfterMs) {
+        if (yield* this.#isOtherDone(row, grant.intent.id, settledAfterMs)) return yield* this.round(count + 1)
+      }
       const begun = yield* this.#begin(row, usedHash, now)
       if (begun === undefined) {
-        yield* this.#awaitOther(row, now)
+        const { intent } = (yield* resources.store.connections.get(row))?.grant ?? { intent: null }
+        if (intent !== null) yield* this.#isOtherDone(row, intent.id, patienceMs)
         return yield* this.round(count + 1)
       }
       const { outcome, wasAmbiguous } = yield* requestRefresh(resources, this.#selected, begun, client, refreshToken)
@@ -216,16 +227,19 @@ class Refresh {
     )
   }
 
-  /** The lease should have kept others away; where it did not, their refresh is waited for rather than doubled. */
-  #awaitOther(row: GrantedRow, since: number): Effect.Effect<void, StoreUnavailableError> {
+  /**
+   * Waits for a refresh that the lease should have kept apart, rather than doubling it. Answers whether it ended in time; one that did
+   * not was left by a process that died.
+   */
+  #isOtherDone(row: GrantedRow, intentId: string, forMs: number): Effect.Effect<boolean, StoreUnavailableError> {
     const { connections } = this.#resources.store
     return Effect.gen(function* () {
-      for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += 100) {
-        const current = yield* connections.get(row)
-        const intent = current?.grant?.intent
-        if (intent === null || intent === undefined || intent.startedAt < since || intent.state !== "sent") return
+      for (let waitedMs = 0; waitedMs < forMs; waitedMs += 100) {
+        const intent = (yield* connections.get(row))?.grant?.intent
+        if (intent?.id !== intentId || intent.state !== "sent") return true
         yield* Effect.sleep(100)
       }
+      return false
     })
   }
 
@@ -250,7 +264,8 @@ class Refresh {
       }
       unsaved.forget(row)
       if (saved.success.kind === "saved") return valuesOf(tokens.accessToken)
-      if ((yield* this.#resources.store.connections.get(row)) === undefined) yield* this.#disown(row, tokens)
+      const successor = yield* this.#resources.store.connections.get(row)
+      if (successor === undefined || successor.grant === null) yield* this.#disown(row, tokens)
       return yield* this.round(mostRounds)
     })
   }

@@ -58,8 +58,8 @@ export const saveTokens = (
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
       const row = yield* connections.get(key)
       if (!isOf(row, tokens)) {
-        // Removed while the items were written: they must not outlive it. Connected anew: they are the new grant's now.
-        if (row === undefined) {
+        // Removed or replaced while the items were written: they must not outlive the grant. Connected anew: they are the new one's.
+        if (row === undefined || row.grant === null) {
           yield* Effect.forEach(
             tokenItemIds(key),
             (id) => Effect.ignore(resources.providers.call(provider, () => provider.delete(id))),
