@@ -352,6 +352,27 @@ describe("complete", () => {
     expect(other.requests("token")).toEqual([])
   })
 
+  it("goes to a regional host that the client lists, and to none that only the template does (M2)", async () => {
+    await using other = await misbehavingAuthorizationServer()
+    const regional = { tokenHostParameter: "domain", tokenHosts: [other.host] }
+    const { executor, server } = await setApp(
+      { template: { quirks: regional } },
+      { clientSecret: "canary-client-secret-0123456789" },
+    )
+    const finish = async () => {
+      const { authorizationUrl } = await startRedirect(executor)
+      server.next("authorize", { fault: "callback", parameters: { domain: other.host } })
+      return rejectionOf(executor.oauth.complete({ callbackUrl: await server.visit(authorizationUrl) }))
+    }
+    expect(await finish()).toMatchObject({ reason: "token_host_refused" })
+    expect([...other.requests("token"), ...server.requests("token")]).toEqual([])
+    await executor.oauth.createClient(appOf(server, { quirks: regional }))
+    const { authorizationUrl } = await startRedirect(executor)
+    server.next("authorize", { fault: "callback", parameters: { domain: server.host } })
+    const elsewhere = executor.oauth.complete({ callbackUrl: await server.visit(authorizationUrl) })
+    expect(await rejectionOf(elsewhere)).toMatchObject({ reason: "token_host_refused" })
+  })
+
   it("says so when the person said no, and leaves an existing connection as it was (B6)", async () => {
     const stage = await setApp()
     const { executor, server, vault, events } = stage
