@@ -30,6 +30,7 @@ export { type KeywardErrorShape, taggedError, type TaggedErrorClass } from "./er
 export { StoreUnavailableError } from "./error/StoreError.ts"
 
 export type { CredentialProvider, ProviderItem } from "./credential/CredentialProvider.ts"
+export type { HeldLease, Lease } from "./credential/Lease.ts"
 export {
   CredentialProviderNotRegisteredError,
   isProviderError,
@@ -47,7 +48,23 @@ export {
   OAuthSessionNotFoundError,
   OAuthStartError,
 } from "./oauth/OAuthError.ts"
+export type {
+  ClientRegistrationRecord,
+  OAuthClientKey,
+  OAuthClientRecord,
+  OAuthEndpoints,
+} from "./oauth/OAuthClient.ts"
+export type { OAuthSessionRecord, PinnedServer } from "./oauth/OAuthSession.ts"
+export type {
+  OAuthClientStore,
+  OAuthSessionStore,
+  OAuthStores,
+  RevocationRecord,
+  RevocationStore,
+} from "./oauth/OAuthStores.ts"
+
 export type { ConnectionRow } from "./connection/Connection.ts"
+export type { ConnectionGrant, RefreshIntent } from "./connection/ConnectionGrant.ts"
 export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"
 export type { ConnectionQuery, ConnectionStore } from "./connection/ConnectionStore.ts"
 export type { IntegrationRecord } from "./integration/Integration.ts"

@@ -11,14 +11,9 @@ import {
   ConnectionConflictError,
   ConnectionCredentialError,
   type ConnectionNotFoundError,
-  InvalidConnectionInputError,
+  type InvalidConnectionInputError,
 } from "../connection/ConnectionError.ts"
-import {
-  connectionAddress,
-  type ConnectionKey,
-  connectionKey,
-  type ConnectionRef,
-} from "../connection/ConnectionRef.ts"
+import { connectionAddress, connectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { ProviderError } from "../credential/CredentialError.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity, Owner } from "../identity/Identity.ts"
@@ -38,9 +33,13 @@ import {
   type SelectedConnection,
   type SelectError,
 } from "./ConnectionSelector.ts"
+import { checkedText, invalid } from "./connectionInput.ts"
 import { deleteItems } from "./connectionItems.ts"
+import { lockOf } from "./connectionLock.ts"
 import { endGrant } from "./oauth/endGrant.ts"
 import { storedCredential } from "./CredentialSource.ts"
+import { type GrantedConnection, isGranted } from "./oauth/GrantedConnection.ts"
+import { errorWithWayOn } from "./oauth/renewalUrl.ts"
 import type { Resources } from "./Resources.ts"
 import { toTool } from "./Tools.ts"
 
@@ -221,11 +220,24 @@ export const connectionFetch = (resources: Resources, identity: Identity, ref: C
           storedCredential(resources, selected),
           request,
         )
-        return resources.hasListener ? watched(resources, selected, sent) : sent
+        const told = resources.hasListener ? watched(resources, selected, sent) : sent
+        return isGranted(selected) ? withWayOn(resources, selected, told) : told
       },
     ),
   )
 }
+
+/** Says where to go when a person has to connect the account again. */
+const withWayOn = <E>(
+  resources: Resources,
+  selected: GrantedConnection,
+  sent: Effect.Effect<AuthorizedResponse, E>,
+): Effect.Effect<AuthorizedResponse, E | ConnectionCredentialError> =>
+  Effect.catch(sent, (error): Effect.Effect<never, E | ConnectionCredentialError> =>
+    error instanceof ConnectionCredentialError
+      ? Effect.flip(errorWithWayOn(resources, selected, error))
+      : Effect.fail(error),
+  )
 
 /** Tells the host when a credential could not be resolved or was turned down. */
 const watched = <E>(
@@ -240,7 +252,7 @@ const watched = <E>(
       announce(resources, identity, row, { type: "credential.failed", code, reason })
     })
   return Effect.tapError(
-    Effect.tap(sent, ({ response }) => failed(rejection(connectionAddress(row), response))),
+    Effect.tap(sent, ({ response, authorizer }) => failed(rejection(connectionAddress(row), response, authorizer))),
     failed,
   )
 }
@@ -264,10 +276,6 @@ const withdrawn = (row: ConnectionRow): ConnectionRow => ({
   statusReason: "removal_incomplete",
   version: row.version + 1,
 })
-
-/** The name under which writes to one connection happen one at a time. */
-export const lockOf = (key: ConnectionKey): string =>
-  JSON.stringify(["connection", key.tenant, key.subject, key.integration, key.owner, key.name])
 
 /** The integration that a connection is to be of. */
 export const integrationOf = (
@@ -320,19 +328,6 @@ const changeRow = (
     ),
   )
 
-/** Checks a label or a description. */
-export const checkedText = (
-  field: string,
-  text: string | null | undefined,
-): Effect.Effect<string | null | undefined, InvalidConnectionInputError> =>
-  text === null || text === undefined || (typeof text === "string" && text.length <= 4096)
-    ? Effect.succeed(text)
-    : invalid(field, "must be text of at most 4096 characters, or null.")
-
 /** Somebody else wrote the row first. */
-export const conflict = (row: ConnectionRow): Effect.Effect<never, ConnectionConflictError> =>
+const conflict = (row: ConnectionRow): Effect.Effect<never, ConnectionConflictError> =>
   Effect.fail(new ConnectionConflictError({ connection: connectionAddress(row) }))
-
-/** An input that cannot be, with the field at fault. */
-export const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConnectionInputError> =>
-  Effect.fail(new InvalidConnectionInputError({ field, fault }))

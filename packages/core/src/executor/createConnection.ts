@@ -27,9 +27,11 @@ import type { CatalogError } from "./Catalogs.ts"
 import { commitConnection } from "./commitConnection.ts"
 import { pluginOf, type SelectedConnection } from "./ConnectionSelector.ts"
 import { resolveCredential } from "./CredentialResolver.ts"
+import { checkedText, invalid } from "./connectionInput.ts"
+import { lockOf } from "./connectionLock.ts"
 import { newCatalog } from "./newCatalog.ts"
 import type { Resources } from "./Resources.ts"
-import { checkedText, integrationOf, invalid, lockOf } from "./Connections.ts"
+import { integrationOf } from "./Connections.ts"
 import { type ItemWrite, writeItems } from "./writeItems.ts"
 
 /** What creating a connection can fail with. Nothing is stored then. */

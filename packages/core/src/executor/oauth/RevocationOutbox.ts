@@ -78,7 +78,7 @@ export const startPaying = (resources: Resources, tenant: string): Effect.Effect
   )
 
 /** Pays what is due; answers when the next attempt of one that failed is, epoch milliseconds. */
-export const payDue = (resources: Resources, tenant: string): Effect.Effect<number | undefined> =>
+const payDue = (resources: Resources, tenant: string): Effect.Effect<number | undefined> =>
   resources
     .exclusively(
       JSON.stringify(["revocations", tenant]),

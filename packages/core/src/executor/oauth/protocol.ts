@@ -9,7 +9,7 @@ import type { OAuthHttp } from "../../oauth/OAuthHttp.ts"
 import type { Resources } from "../Resources.ts"
 
 /** The barrel `oauth/protocol.ts`. */
-export type ProtocolModule = typeof import("../../oauth/protocol.ts")
+type ProtocolModule = typeof import("../../oauth/protocol.ts")
 
 /** The protocol together with one executor's way out. */
 export interface Protocol extends ProtocolModule {
