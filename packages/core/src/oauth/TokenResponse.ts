@@ -4,14 +4,15 @@
  * A refresh may have replaced the refresh token by the time its answer is read, so nothing optional in that answer may be a
  * reason to drop it: a lifetime or a scope that makes no sense counts as absent, an `id_token` is not looked at, and members
  * nobody knows are left out. Refused are only answers without an access token that can be sent, and those of a type that must not
- * be sent.
+ * be sent; their refresh token is noted beside the failure.
  */
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { OAuthQuirks, TokenResponsePaths } from "../auth/OAuthQuirks.ts"
 import { classifyTokenFailure } from "./classifyTokenFailure.ts"
 import type { OAuthResponse } from "./OAuthHttp.ts"
 import { parseTokenBody, type TokenBody, valueAt } from "./tokenBody.ts"
-import { TokenRequestError } from "./tokenFailure.ts"
+import { TokenRequestError, withRotatedToken } from "./tokenFailure.ts"
 
 /** An answer as the RFC spells it, clean enough for a strict reader. Holds tokens in clear. */
 export interface NormalizedTokenBody {
@@ -44,7 +45,7 @@ export const readTokenResponse = (
   const unusable = (code: string): Result.Result<never, TokenRequestError> =>
     Result.fail(classifyTokenFailure({ host, unusable: code, status }, quirks))
   const isSuccess = (quirks.successStatuses ?? [200]).includes(status)
-  const body = isSuccess ? parseTokenBody(response) : undefined
+  const body = status >= 200 && status < 300 ? parseTokenBody(response) : undefined
   const found = body === undefined ? undefined : findTokens(body, quirks.tokenResponse ?? {})
   if (body === undefined || found === undefined) {
     const failure = classifyTokenFailure({ host, response }, quirks)
@@ -55,12 +56,17 @@ export const readTokenResponse = (
   const at = (path: string): unknown => valueAt(body, path)
   const refreshToken = at(paths.refreshToken)
   const hasRefreshToken = typeof refreshToken === "string" && refreshToken !== ""
-  if (!isSendable(accessToken) || (hasRefreshToken && !isSendable(refreshToken))) return unusable("invalid_token_value")
-  const type = readTokenType(at(paths.tokenType), quirks, isProven)
-  if (type === "not_a_bearer_token") {
-    return Result.fail(new TokenRequestError({ host, kind: "request_rejected", code: type, status }))
+  if (hasRefreshToken && !isSendable(refreshToken)) return unusable("invalid_token_value")
+  const type = !isSuccess
+    ? "unexpected_status"
+    : isSendable(accessToken)
+      ? readTokenType(at(paths.tokenType), quirks, isProven)
+      : "invalid_token_value"
+  if (type !== "Bearer" && type !== "DPoP") {
+    // Asking again would bring the same.
+    const failure = new TokenRequestError({ host, kind: "request_rejected", code: type, status })
+    return Result.fail(withRotatedToken(failure, hasRefreshToken ? Redacted.make(refreshToken) : undefined))
   }
-  if (type !== "Bearer" && type !== "DPoP") return unusable(type)
   const expiresIn =
     readSeconds(at(paths.expiresIn)) ??
     (paths.expiresAt === undefined ? undefined : readInstant(at(paths.expiresAt), sentAt)) ??

@@ -3,6 +3,7 @@
  *
  * Judged by status, headers and body as they came over the wire, never by a library's exception class.
  */
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { quote, taggedError } from "../error/KeywardError.ts"
 
@@ -53,3 +54,21 @@ export class TokenRequestError extends taggedError<TokenRequestError>()(
     return `The authorization server ${quote(this.host)} gave no tokens (${this.code}${status}).`
   }
 }
+
+/**
+ * Notes that an answer which cannot be used holds a refresh token all the same: the one before it may be spent by now.
+ *
+ * Kept beside the error and not in it, so that nothing which prints, serializes or inspects the error comes across the token.
+ */
+export const withRotatedToken = (
+  error: TokenRequestError,
+  refreshToken: Redacted.Redacted | undefined,
+): TokenRequestError => {
+  if (refreshToken !== undefined) rotatedTokens.set(error, refreshToken)
+  return error
+}
+
+/** The refresh token of an answer that could not be used otherwise. */
+export const rotatedTokenOf = (error: TokenRequestError): Redacted.Redacted | undefined => rotatedTokens.get(error)
+
+const rotatedTokens = new WeakMap<TokenRequestError, Redacted.Redacted>()

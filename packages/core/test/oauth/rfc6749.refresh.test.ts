@@ -4,6 +4,7 @@
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { rotatedTokenOf } from "../../src/oauth/tokenFailure.ts"
 import { canary } from "@keyward/core/testing"
 import { requestTokens, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"
 import type { TokenSet } from "../../src/oauth/TokenSet.ts"
@@ -121,10 +122,17 @@ describe("a rotated refresh token", () => {
   it.each([
     ["a body cut short", { body: '{"access_token":"access-2","refresh_token":"refr' }],
     ["a page", { body: "<html></html>" }],
+  ])("that cannot be had leaves the outcome unknown: %s", async (_, parts) => {
+    expect(await failureOf(answering(parts))).toMatchObject({ kind: "ambiguous" })
+  })
+
+  it.each([
     ["another status", { status: 202 }],
     ["a type that nobody knows", { body: JSON.stringify({ ...rotated, token_type: "mac" }) }],
-  ])("that cannot be had leaves the outcome unknown: %s", async (_, parts) => {
-    expect(await failureOf(answering({ body: JSON.stringify(rotated), ...parts }))).toMatchObject({ kind: "ambiguous" })
+  ])("is noted beside the failure where nothing else can be used: %s", async (_, parts) => {
+    const failure = await failureOf(answering({ body: JSON.stringify(rotated), ...parts }))
+    expect(failure).toMatchObject({ kind: "request_rejected" })
+    expect(Redacted.value(rotatedTokenOf(failure) ?? Redacted.make(""))).toBe(rotated.refresh_token)
   })
 
   it("is not told by the failure it is lost in", async () => {

@@ -1,12 +1,14 @@
 /**
  * Token requests and responses: RFC 6749, sections 4.1.3, 4.4.2, 5.1 and 5.2, with RFC 8707 and the token request of RFC 8628.
  */
+import { inspect } from "node:util"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
 import type { OAuthQuirks } from "../../src/auth/OAuthQuirks.ts"
+import { rotatedTokenOf } from "../../src/oauth/tokenFailure.ts"
 import { requestTokens, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"
 import {
   answering,
@@ -152,7 +154,9 @@ describe("a token response", () => {
     ["DPoP", "dpop_not_requested"],
   ])("of type %s is not sent as Bearer", async (type, reason) => {
     const failure = await failureOf(given({ ...good, token_type: type, refresh_token: "refresh-2" }))
-    expect(failure).toMatchObject({ kind: "ambiguous", code: reason, status: 200 })
+    expect(failure).toMatchObject({ kind: "request_rejected", code: reason, status: 200 })
+    expect(Redacted.value(rotatedTokenOf(failure) ?? Redacted.make(""))).toBe("refresh-2")
+    expect(inspect(failure, { depth: null, showHidden: true })).not.toContain("refresh-2")
   })
 
   it.each([
@@ -203,7 +207,8 @@ describe("a token response", () => {
     ["refresh_token", "tok\u007f"],
   ])("whose %s is %j is refused: it cannot be sent unchanged", async (name, value) => {
     const failure = await failureOf(given({ ...good, refresh_token: "refresh-2", [name]: value }))
-    expect(failure).toMatchObject({ kind: "ambiguous", code: "invalid_token_value" })
+    const kind = name === "access_token" ? "request_rejected" : "ambiguous"
+    expect(failure).toMatchObject({ kind, code: "invalid_token_value" })
   })
 
   it.each([

@@ -220,7 +220,7 @@ describe("a token request", () => {
 
   it.each(["Bearer", "bearer"])("is not content with a token of type %s", async (type) => {
     const context = answering({ body: JSON.stringify({ ...bound, token_type: type }) }, { dpop: await newKey() })
-    expect(await failureOf(context)).toMatchObject({ kind: "ambiguous", code: "dpop_downgraded" })
+    expect(await failureOf(context)).toMatchObject({ kind: "request_rejected", code: "dpop_downgraded" })
   })
 
   it("takes a missing type for what it asked for", async () => {

@@ -134,7 +134,7 @@ const rows: Readonly<Record<string, Row>> = {
   "200 with an empty token": [answer(200, { access_token: "", token_type: "Bearer" }), "ambiguous", "invalid_response"],
   "201, where only 200 is success": [
     answer(201, { access_token: "abc", token_type: "Bearer" }),
-    "ambiguous",
+    "request_rejected",
     "unexpected_status",
   ],
   "204": [answer(204), "ambiguous", "unexpected_status"],

@@ -15,7 +15,7 @@ import type { ConnectionRow } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { isRefreshable, isRefreshDue } from "../../connection/ConnectionGrant.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
-import type { TokenRequestError } from "../../oauth/tokenFailure.ts"
+import { rotatedTokenOf, type TokenRequestError } from "../../oauth/tokenFailure.ts"
 import type { TokenSet } from "../../oauth/TokenSet.ts"
 import { announce } from "../announce.ts"
 import { usableTemplate } from "../ConnectionSelector.ts"
@@ -29,7 +29,7 @@ import { reauthRequired, type ExpiryReason, refreshFailed, refusedRefresh } from
 import { requestRefresh } from "./requestRefresh.ts"
 import { oweRevocation } from "./RevocationOutbox.ts"
 import { type FreshTokens, saveTokens } from "./saveTokens.ts"
-import { isSameToken, readTokens, refreshLeaseKey, tokenHash } from "./tokenItems.ts"
+import { dpopItemId, isSameToken, readTokens, refreshLeaseKey, tokenHash } from "./tokenItems.ts"
 import type { UnsavedTokens } from "./UnsavedTokens.ts"
 
 /** Why somebody wants new tokens: they are due, will soon be, or the service turned these down. */
@@ -186,6 +186,8 @@ class Refresh {
       if (grant.hasRefreshToken && refreshToken === undefined) {
         return yield* this.#serve(inHand, now) ?? this.#expire(row, "no_refresh_token")
       }
+      const dpopKey = grant.tokenType === "DPoP" ? yield* this.#dpopKey(row) : undefined
+      if (grant.tokenType === "DPoP" && dpopKey === undefined) return yield* this.#expire(row, "dpop_key_missing")
       const usedHash = refreshToken === undefined ? null : tokenHash(refreshToken)
       const isReplay = grant.intent !== null && grant.intent.tokenHash === usedHash
       if (isReplay && grant.intent.state === "unknown") {
@@ -202,7 +204,10 @@ class Refresh {
         if (intent !== null) yield* this.#isOtherDone(row, intent.id, patienceMs)
         return yield* this.round(count + 1)
       }
-      const { outcome, wasAmbiguous } = yield* requestRefresh(resources, this.#selected, begun, client, refreshToken)
+      const { outcome, wasAmbiguous } = yield* requestRefresh(resources, this.#selected, begun, client, {
+        refreshToken,
+        dpopKey,
+      })
       if (Result.isSuccess(outcome)) return yield* this.#keep(begun, outcome.success)
       return yield* this.#failed(begun, inHand, outcome.failure, {
         isUnknown: wasAmbiguous || isReplay,
@@ -210,6 +215,12 @@ class Refresh {
         count,
       })
     })
+  }
+
+  #dpopKey(row: GrantedRow): Effect.Effect<Redacted.Redacted | undefined, ConnectionCredentialError> {
+    return Effect.mapError(this.#resources.providers.read(row.provider, dpopItemId(row)), (error) =>
+      providerFailure(row, error),
+    )
   }
 
   /** Puts the intent on record; `undefined` when somebody else wrote the row first. */
@@ -245,7 +256,6 @@ class Refresh {
 
   #keep(row: GrantedRow, tokens: TokenSet): Round {
     return Effect.gen({ self: this }, function* () {
-      const { unsaved, coolDowns } = this.#memory
       const fresh: FreshTokens = {
         grantId: row.grant.id,
         accessToken: tokens.accessToken,
@@ -254,20 +264,37 @@ class Refresh {
         issuedAt: tokens.issuedAt,
         scope: tokens.scope,
       }
-      coolDowns.end(coolDownKey(row))
-      const { identity } = this.#selected
-      const saved = yield* Effect.result(saveTokens(this.#resources, identity, row, fresh))
-      if (Result.isFailure(saved)) {
-        announce(this.#resources, identity, row, { type: "credential.unsaved", reason: saved.failure._tag })
-        yield* unsaved.keep(identity, row, fresh)
-        return valuesOf(tokens.accessToken)
-      }
-      unsaved.forget(row)
-      if (saved.success.kind === "saved") return valuesOf(tokens.accessToken)
+      this.#memory.coolDowns.end(coolDownKey(row))
+      if (yield* this.#save(row, fresh)) return valuesOf(tokens.accessToken)
       const successor = yield* this.#resources.store.connections.get(row)
       if (successor === undefined || successor.grant === null) yield* this.#disown(row, tokens)
       return yield* this.round(mostRounds)
     })
+  }
+
+  /** Writes tokens, or keeps them until they can be written. Answers whether they are the connection's: it may be gone. */
+  #save(row: GrantedRow, fresh: FreshTokens): Effect.Effect<boolean> {
+    return Effect.gen({ self: this }, function* () {
+      const { identity } = this.#selected
+      const { unsaved } = this.#memory
+      const saved = yield* Effect.result(saveTokens(this.#resources, identity, row, fresh))
+      if (Result.isFailure(saved)) {
+        announce(this.#resources, identity, row, { type: "credential.unsaved", reason: saved.failure._tag })
+        yield* unsaved.keep(identity, row, fresh)
+        return true
+      }
+      unsaved.forget(row)
+      return saved.success.kind === "saved"
+    })
+  }
+
+  /** An answer that cannot be used may hold the successor of the refresh token that was spent for it. */
+  #keepRotated(row: GrantedRow, inHand: TokensInHand, failure: TokenRequestError): Effect.Effect<void> {
+    const refreshToken = rotatedTokenOf(failure)
+    const { accessToken, expiresAt, issuedAt } = inHand
+    if (refreshToken === undefined || accessToken === undefined) return Effect.void
+    const fresh = { grantId: row.grant.id, accessToken, refreshToken, expiresAt, issuedAt, scope: null }
+    return Effect.asVoid(this.#save(row, fresh))
   }
 
   /** Tokens of a connection that was removed meanwhile are nobody's. One that was connected anew has the same grant at many servers. */
@@ -294,6 +321,7 @@ class Refresh {
         if (yield* this.#isReplaced(begun)) return yield* this.round(count + 1)
         return yield* this.#expire(begun, isUnknown ? "rotation_lost" : "grant_rejected")
       }
+      yield* this.#keepRotated(begun, inHand, failure)
       const state = wasAmbiguous || failure.kind === "ambiguous" ? "unknown" : isUnknown ? "sent" : null
       yield* this.#settleIntent(begun, state)
       const { coolDowns } = this.#memory

@@ -60,7 +60,7 @@ export const errorWithWayOn = (
   error.authRequired
     ? Effect.map(renewalUrl(resources, selected, error.code, error.scope), (authorizeUrl) => {
         if (authorizeUrl === undefined) return error
-        const { code, connection, reason, nextStep, retryable, authRequired } = error
+        const { code, connection, reason, nextStep, retryable, authRequired, scope } = error
         return new ConnectionCredentialError({
           code,
           connection,
@@ -69,6 +69,7 @@ export const errorWithWayOn = (
           retryable,
           authRequired,
           authorizeUrl,
+          ...(scope === undefined ? {} : { scope }),
         })
       })
     : Effect.succeed(error)

@@ -18,7 +18,14 @@ import type { GrantedRow } from "./GrantedConnection.ts"
 import type { LoadedClient } from "./loadClient.ts"
 import { type Protocol, protocolOf } from "./protocol.ts"
 import { quirksOf } from "./quirksOf.ts"
-import { dpopItemId } from "./tokenItems.ts"
+
+/** What a refresh is made with. */
+export interface RefreshSecrets {
+  /** `undefined`: the client alone is what is asked for. */
+  readonly refreshToken: Redacted.Redacted | undefined
+  /** The private JWK that the tokens are bound to. */
+  readonly dpopKey: Redacted.Redacted | undefined
+}
 
 /** What came of it, and whether any of the requests may have been processed without an answer that could be read. */
 export interface RefreshAnswer {
@@ -37,11 +44,11 @@ export const requestRefresh = (
   selected: SelectedConnection,
   row: GrantedRow,
   client: LoadedClient,
-  refreshToken: Redacted.Redacted | undefined,
+  secrets: RefreshSecrets,
 ): Effect.Effect<RefreshAnswer> =>
   Effect.gen(function* () {
     const protocol = yield* protocolOf(resources)
-    const prepared = yield* Effect.result(prepare(resources, protocol, selected, row, client, refreshToken))
+    const prepared = yield* Effect.result(prepare(protocol, selected, row, client, secrets))
     if (Result.isFailure(prepared)) return { outcome: Result.fail(prepared.failure), wasAmbiguous: false }
     const { context, request } = prepared.success
     const startedAt = yield* Clock.currentTimeMillis
@@ -69,12 +76,11 @@ export const requestRefresh = (
 const jittered = (ms: number): number => ms * (0.75 + Math.random() / 2)
 
 const prepare = (
-  resources: Resources,
   protocol: Protocol,
   { integration }: SelectedConnection,
   row: GrantedRow,
   { record, credential }: LoadedClient,
-  refreshToken: Redacted.Redacted | undefined,
+  { refreshToken, dpopKey }: RefreshSecrets,
 ): Effect.Effect<{ readonly context: TokenContext; readonly request: TokenRequest }, TokenRequestError> =>
   Effect.gen(function* () {
     const { grant } = row
@@ -83,14 +89,7 @@ const prepare = (
     const tokenUrl = refreshToken === undefined ? grant.tokenUrl : refreshUrl(grant.tokenUrl, quirks)
     const unready = (code: string): TokenRequestError =>
       new TokenRequestError({ kind: "client_rejected", host: new URL(tokenUrl).host, code })
-    const dpopJwk =
-      grant.tokenType === "DPoP"
-        ? yield* Effect.mapError(resources.providers.read(row.provider, dpopItemId(row)), () =>
-            unready("dpop_key_unreadable"),
-          )
-        : undefined
-    if (grant.tokenType === "DPoP" && dpopJwk === undefined) return yield* Effect.fail(unready("dpop_key_missing"))
-    const dpop = dpopJwk === undefined ? undefined : yield* protocol.readDpopKey(dpopJwk)
+    const dpop = dpopKey === undefined ? undefined : yield* protocol.readDpopKey(dpopKey)
     const context: TokenContext = {
       http: protocol.http,
       tokenUrl,

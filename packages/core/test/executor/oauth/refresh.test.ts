@@ -300,6 +300,25 @@ describe("an answer that was lost", () => {
   })
 })
 
+describe("an answer that cannot be used", () => {
+  it.each<Readonly<Record<string, unknown>>>([
+    { token_type: "MAC" },
+    { token_type: "DPoP" },
+    { access_token: "tok\r\nX-Evil: 1" },
+  ])("does not cost the refresh token in it: %j", async (json) => {
+    const account = await connectAccount()
+    await account.expire()
+    account.server.next("token", { fault: "change", json })
+    const failure = failureOf(await account.call())
+    expect(failure).toMatchObject({ code: "oauth_refresh_failed", retryable: true })
+    expect(account.refreshes()).toBe(1)
+    const other = await account.another()
+    expect((await other.execute("tools.files.user.main.whoami")).ok).toBe(true)
+    expect(account.refreshes()).toBe(2)
+    expect(account.server.reuses).toBe(0)
+  })
+})
+
 describe("a service that turns a token down", () => {
   it("causes one refresh for a hundred calls, each of which is repeated once", async () => {
     const account = await connectAccount()
