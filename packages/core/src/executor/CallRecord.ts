@@ -35,7 +35,7 @@ export class CallRecord {
         // A request without a credential must not make the others' forgotten.
         if (authorizer !== noAuthorizer) this.#authorizer = authorizer
         this.hasRawResponse ||= isRaw
-        this.failure = rejection(this.#connection, response)
+        this.failure = rejection(this.#connection, response, authorizer)
         return Effect.succeed(answer)
       },
     })
@@ -60,6 +60,7 @@ export const rejectionStatus = ({ reason }: ConnectionCredentialError): number |
 export const rejection = (
   connection: string,
   { status, headers }: Pick<WireResponse, "status" | "headers">,
+  authorizer: Pick<RequestAuthorizer, "carries">,
 ): ConnectionCredentialError | undefined => {
   if (status === 401) {
     return new ConnectionCredentialError({
@@ -74,7 +75,7 @@ export const rejection = (
   }
   const challenge = headers["www-authenticate"] ?? ""
   if (status === 403 && /\berror\s*=\s*"?insufficient_scope\b/i.test(challenge)) {
-    const scope = challengedScope(challenge)
+    const scope = challengedScope(challenge, authorizer)
     return new ConnectionCredentialError({
       code: "insufficient_scope",
       connection,
@@ -88,8 +89,10 @@ export const rejection = (
   return undefined
 }
 
-/** The scopes of a challenge, where they look like scopes (RFC 6749, section 3.3). */
-const challengedScope = (challenge: string): string | undefined =>
+/** The scopes of a challenge, where they look like scopes (RFC 6749, section 3.3) and repeat no secret of the request. */
+const challengedScope = (challenge: string, authorizer: Pick<RequestAuthorizer, "carries">): string | undefined =>
   parseChallenges(challenge)
     .map(({ parameters }) => parameters.get("scope"))
-    .find((scope) => scope !== undefined && /^[\x21\x23-\x5b\x5d-\x7e ]{1,2000}$/.test(scope))
+    .find(
+      (scope) => scope !== undefined && /^[\x21\x23-\x5b\x5d-\x7e ]{1,2000}$/.test(scope) && !authorizer.carries(scope),
+    )

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { processDynamicClientRegistrationResponse } from "oauth4webapi"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
+import { isErrorCode } from "./errorCode.ts"
 import { failureOf, isWord, parseObject, wordsOf } from "./metadataDocument.ts"
 import type { ClientAuthenticationMethod } from "./OAuthClient.ts"
 import { OAuthRegistrationError } from "./OAuthError.ts"
@@ -206,7 +207,7 @@ const refused = (response: OAuthResponse, issuer: string): OAuthRegistrationErro
   const { status, body } = response
   const code = parseObject(body)?.["error"]
   const isOutage = status >= 500 || status === 408 || status === 425 || status === 429
-  const reason = typeof code === "string" && /^[A-Za-z0-9_.-]{1,64}$/.test(code) ? code : `http_${status}`
+  const reason = typeof code === "string" && isErrorCode(code) ? code : `http_${status}`
   return new OAuthRegistrationError({
     reason,
     issuer,

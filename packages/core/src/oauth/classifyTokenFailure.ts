@@ -6,6 +6,7 @@
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
 import type { HttpError } from "../http/HttpError.ts"
 import { parseChallenges } from "./Challenge.ts"
+import { isErrorCode } from "./errorCode.ts"
 import type { OAuthResponse } from "./OAuthHttp.ts"
 import { parseTokenBody, valueAt } from "./tokenBody.ts"
 import { type TokenFailureKind, TokenRequestError } from "./tokenFailure.ts"
@@ -151,14 +152,7 @@ const challengedCode = ({ headers }: OAuthResponse): string | undefined =>
     .find((code) => code !== undefined)
 
 /** A code, or our word for one that does not read like one. */
-const shown = (code: string | undefined): string => (code !== undefined && isWordy(code) ? code : "unknown_error")
-
-/** What a server puts there may also be the echo of a token, which is long, full of digits, or of every kind of character. */
-const isWordy = (code: string): boolean =>
-  code.length <= 64 &&
-  /^[A-Za-z0-9]{1,24}(?:[_.-][A-Za-z0-9]{1,24})*$/.test(code) &&
-  code.replace(/\D/g, "").length <= 8 &&
-  !(/[a-z]/.test(code) && /[A-Z]/.test(code) && /\d/.test(code))
+const shown = (code: string | undefined): string => (code !== undefined && isErrorCode(code) ? code : "unknown_error")
 
 const longestWait = 3600_000
 
