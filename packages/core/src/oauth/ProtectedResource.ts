@@ -42,9 +42,9 @@ export const discoverProtectedResource = (
       if (answer.type !== "found" || typeof answer.json["resource"] !== "string") continue
       const { resource, authorization_servers: servers, scopes_supported: scopes } = answer.json
       if (!isResourceOf(resource, target)) return yield* discoveryError("resource_mismatch", place)
-      const named = wordsOf(servers) ?? []
-      const usable = named.filter(isSecureEndpoint)
-      if (named.length > 0 && usable.length === 0) return yield* discoveryError("insecure_endpoint", place)
+      const usable = (wordsOf(servers) ?? []).filter(isSecureEndpoint)
+      if (Array.isArray(servers) && servers.length > 0 && usable.length === 0)
+        return yield* discoveryError("insecure_endpoint", place)
       return {
         resource,
         authorizationServers: usable,

@@ -167,11 +167,13 @@ describe("a document", () => {
     expect(found.authorizationServers).toEqual(["https://two.example", "https://three.example"])
   })
 
-  it("that names servers of which none can be asked is refused", async () => {
-    const servers = ["http://as.example", "javascript:alert(1)"]
-    const server = await publish((origin) => ({ [place]: resource(origin, { authorization_servers: servers }) }))
-    expect(await failure(server.origin)).toMatchObject({ reason: "insecure_endpoint", retryable: false })
-  })
+  it.each([[["http://as.example", "javascript:alert(1)"]], [["https://①②⑦.⓪.⓪.①"]], [[7]]])(
+    "that names servers of which none can be asked is refused: %j",
+    async (servers) => {
+      const server = await publish((origin) => ({ [place]: resource(origin, { authorization_servers: servers }) }))
+      expect(await failure(server.origin)).toMatchObject({ reason: "insecure_endpoint", retryable: false })
+    },
+  )
 
   it.each([
     ["html", { body: "<html>" }],
