@@ -29,6 +29,8 @@ export interface ConnectionGrant {
   /** The token endpoint that minted the tokens; recorded, because editable fields must not redirect them. */
   readonly tokenUrl: string
   readonly revocationUrl: string | null
+  /** Whether the server announced `iss` in its answers (RFC 9207): it is held to that when the account is connected again. */
+  readonly isIssRequired: boolean
   /** The resource indicator (RFC 8707) that was asked for. */
   readonly resource: string | null
   /** Scopes asked for, separated by spaces; `null` when none were. */

@@ -27,6 +27,7 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
       oauthScope: "repo read:user",
       grant: connectionGrant({
         revocationUrl: "https://issuer.example.test/revoke",
+        isIssRequired: true,
         resource: "https://api.example.test/mcp",
         requestedScope: "repo offline_access",
         tokenType: "DPoP",

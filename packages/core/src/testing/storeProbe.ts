@@ -243,6 +243,7 @@ export const connectionGrant = (changes: Partial<ConnectionGrant> = {}): Connect
   issuer: "https://issuer.example.test",
   tokenUrl: "https://issuer.example.test/token",
   revocationUrl: null,
+  isIssRequired: false,
   resource: null,
   requestedScope: null,
   tokenType: "Bearer",

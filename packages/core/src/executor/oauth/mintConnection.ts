@@ -135,6 +135,7 @@ const grantOf = ({ client }: OAuthFlow, obtained: Obtained): ConnectionGrant => 
     issuer: server.issuer,
     tokenUrl: server.tokenUrl,
     revocationUrl: server.revocationUrl,
+    isIssRequired: server.isIssRequired,
     resource: obtained.resource,
     requestedScope: obtained.requestedScope,
     tokenType: tokens.tokenType,

@@ -4,10 +4,11 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { OAuthSessionRecord } from "../../oauth/OAuthSession.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { OAuthSessionRecord, PinnedServer } from "../../oauth/OAuthSession.ts"
 import type { WrappedSessionSecrets } from "../../oauth/sealedSession.ts"
 import type { Resources } from "../Resources.ts"
-import { pinnedServer } from "./clientServer.ts"
+import { isSameIssuer, pinnedServer } from "./clientServer.ts"
 import { announceFlow, startFailure } from "./OAuthFlow.ts"
 import type { StartingFlow, StartOAuthError } from "./StartingFlow.ts"
 
@@ -44,7 +45,7 @@ export const keepSession = (
       template: template.slug,
       identityLabel: input.identityLabel,
       redirectUri,
-      server: pinnedServer(flow.server, flow.tokenUrl),
+      server: yield* heldServer(resources, flow),
       resource: flow.resource,
       requestedScope: flow.scope,
       stepUps: flow.stepUps,
@@ -60,3 +61,17 @@ export const keepSession = (
     announceFlow(resources, identity, key, record, { type: "oauth.started" })
     return Redacted.value(state)
   })
+
+/** The server as it is now, held to what it announced when the connection that is there was made: it must not become less safe. */
+const heldServer = (
+  resources: Resources,
+  { server, tokenUrl, key }: StartingFlow,
+): Effect.Effect<PinnedServer, StoreUnavailableError> => {
+  const pinned = pinnedServer(server, tokenUrl)
+  if (pinned.isIssRequired || pinned.issuer === null) return Effect.succeed(pinned)
+  return Effect.map(resources.store.connections.get(key), (row) => {
+    const grant = row?.grant ?? null
+    const isHeld = grant?.isIssRequired === true && isSameIssuer(grant.issuer, pinned.issuer)
+    return isHeld ? { ...pinned, isIssRequired: true } : pinned
+  })
+}

@@ -158,9 +158,7 @@ describe("T5 an address inside the network", () => {
   const ways: Readonly<Record<string, (stage: OAuthStage, origin: string) => Promise<unknown>>> = {
     "the URL that is probed": ({ executor }, origin) => executor.oauth.probe({ url: `${origin}/mcp` }),
     "the server that a resource names": ({ executor, server }, origin) => {
-      // A name that is not even ASCII counts as none.
-      const named = [new URL(origin).origin]
-      server.next("protected_resource_metadata", { fault: "change", json: { authorization_servers: named } })
+      server.next("protected_resource_metadata", { fault: "change", json: { authorization_servers: [origin] } })
       return executor.oauth.probe({ url: server.resourceUrl })
     },
     "an issuer": async ({ executor }, origin) => {
@@ -578,6 +576,28 @@ describe("T19 a server that stops offering what it offered", () => {
     vi.setSystemTime(Date.now() + 9 * 60_000)
     expect(await rejectionOf(executor.oauth.complete({ callbackUrl }))).toMatchObject({ reason: "iss_missing" })
     expect(server.requests("token")).toEqual([])
+  })
+
+  it("its name in answers: is held to what it said when the account was connected first", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] })
+    const stage = await setOAuthStage()
+    const { executor, server } = stage
+    await executor.oauth.createClient(appOf(server))
+    await connect(stage)
+    server.always("metadata", {
+      fault: "change",
+      json: { authorization_response_iss_parameter_supported: undefined },
+    })
+    vi.setSystemTime(Date.now() + 11 * 60_000)
+    server.next("authorize", { fault: "callback", parameters: { iss: null } })
+    const { authorizationUrl } = await startRedirect(executor)
+    const callbackUrl = await server.visit(authorizationUrl)
+    expect(await rejectionOf(executor.oauth.complete({ callbackUrl }))).toMatchObject({ reason: "iss_missing" })
+    expect(server.requests("token")).toHaveLength(1)
+    // With its name nothing is amiss; and it goes on being held to it.
+    await connect(stage)
+    server.next("authorize", { fault: "callback", parameters: { iss: null } })
+    expect(await rejectionOf(connect(stage))).toMatchObject({ reason: "iss_missing" })
   })
 
   it("DPoP: gets no refresh through with a bearer token, and the bound connection never sends one", async () => {
