@@ -67,7 +67,12 @@ const refreshRow = (resources: Resources, row: GrantedRow) =>
   Effect.flatMap(
     selectByKey(resources, { tenant: row.tenant, subject: row.subject === "" ? null : row.subject }, row),
     (selected) =>
-      isGranted(selected) ? Effect.asVoid(tokenKeeper(resources).refresh(selected, { kind: "ahead" })) : Effect.void,
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        // Rows wait for their turn, and a call may have renewed this one meanwhile.
+        isGranted(selected) && now >= renewalTime(selected.row)
+          ? Effect.asVoid(tokenKeeper(resources).refresh(selected, { kind: "ahead" }))
+          : Effect.void,
+      ),
   )
 
 /** When a row is renewed, epoch milliseconds: spread over the first half of the last quarter of its token's life. */

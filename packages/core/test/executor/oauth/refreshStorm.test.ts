@@ -43,6 +43,36 @@ describe("the background", () => {
     await looks.seen(5)
     expect(account.refreshes()).toBe(1)
   })
+
+  it("leaves alone what a call has renewed while it was busy with others", async () => {
+    const looks = watchedStore()
+    const account = await connectAccount({ store: looks.store })
+    const other = { ...account.ref, name: "other" } as const
+    const started = await account.executor.oauth.start({
+      ...other,
+      client: "app",
+      clientOwner: "org",
+      template: "oauth",
+    })
+    if (started.status !== "redirect") throw new Error(started.status)
+    await account.executor.oauth.complete({ callbackUrl: await account.server.visit(started.authorizationUrl) })
+    const requests = account.server.requests("token").length
+    await account.edit({ expiresAt: Date.now() - 2000 })
+    const key = { ...other, tenant: "default", subject: "alice" }
+    const row = await Effect.runPromise(looks.store.connections.get(key))
+    if (row === undefined) throw new Error("The row is gone.")
+    const due = { ...row, expiresAt: Date.now() - 1000, version: row.version + 1 }
+    await Effect.runPromise(looks.store.connections.put(due, row.version))
+    const released = Promise.withResolvers<void>()
+    account.server.next("token", { fault: "hold", until: released.promise })
+    await using _ = account.executor.oauth.keepAlive({ everyMs: 1, concurrency: 1 })
+    await account.server.received("token", requests + 1)
+    expect((await account.executor.execute("tools.files.user.other.whoami")).ok).toBe(true)
+    const looked = looks.seen(2)
+    released.resolve()
+    await looked
+    expect(account.server.requests("token").length - requests).toBe(2)
+  })
 })
 
 describe("starting a flow of a client that was entered by hand", () => {
