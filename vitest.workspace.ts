@@ -7,6 +7,7 @@
  * With `KEYWARD_TEST_RESULTS=<directory>` each run also leaves a JSON report there, named after its Node version.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
@@ -29,6 +30,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // Most tests wait for sockets, timers and other processes rather than for the processor.
+    maxWorkers: availableParallelism() + 2,
     reporters: resultsDirectory === undefined ? ["default"] : ["default", "json"],
     ...(resultsDirectory === undefined
       ? {}
