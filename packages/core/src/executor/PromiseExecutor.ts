@@ -46,9 +46,12 @@ export type PromiseExtension<Extension> = {
     : Extension[Name]
 }
 
-/** What the given plugins add to an executor, each under its id. */
+/**
+ * What the given plugins add to an executor, each under its id; nothing where it is not known which they are, so that any
+ * executor can be passed where a plain `Executor` is wanted.
+ */
 export type Extensions<Plugins extends ReadonlyArray<Plugin>> = {
-  readonly [P in Plugins[number] as P["id"]]: P extends Plugin<string, infer Extension>
+  readonly [P in Plugins[number] as string extends P["id"] ? never : P["id"]]: P extends Plugin<string, infer Extension>
     ? PromiseExtension<Extension>
     : never
 }

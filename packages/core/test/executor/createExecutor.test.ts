@@ -5,6 +5,7 @@ import {
   createExecutor,
   credentialProvider,
   definePlugin,
+  type Executor,
   type ExecutorConfig,
   InvalidConfigError,
   InvalidIdentityError,
@@ -243,6 +244,14 @@ describe("two surfaces, one implementation", () => {
         }),
       ),
     )
+  })
+
+  it("can be passed, with its plugins, where any executor is wanted", async () => {
+    const tenantOf = (executor: Executor): string => executor.identity.tenant
+    await using executor = await createExecutor({ plugins: [acmePlugin()], tenant: "acme" })
+    expectTypeOf(executor.acme.add).toBeFunction()
+    expect(tenantOf(executor)).toBe("acme")
+    expect(tenantOf(executor.withIdentity({ tenant: "other" }))).toBe("other")
   })
 
   it("closes an Effect executor with its scope", async () => {
