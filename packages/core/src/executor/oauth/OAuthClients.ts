@@ -12,6 +12,7 @@ import { checkClient, clientKey, type CreateOAuthClientInput } from "./clientInp
 import { deleteClientItems } from "./clientItems.ts"
 import { forgetRegistration } from "./forgetRegistration.ts"
 import { clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
+import { payBefore } from "./RevocationOutbox.ts"
 
 /** What creating a client can fail with. Nothing is stored then. */
 export type CreateOAuthClientError = InvalidOAuthClientError | SaveClientError
@@ -75,17 +76,21 @@ export const removeOAuthClient = (
   Effect.flatMap(clientKey(identity, owner, slug), (key) =>
     resources.exclusively(
       clientLockOf(key),
-      Effect.uninterruptible(
-        Effect.gen(function* () {
-          const { clients } = resources.store.oauth
-          const record = yield* clients.get(key)
-          if (record === undefined) return
-          const forget = yield* forgetRegistration(resources, record)
-          yield* deleteClientItems(resources, record, undefined)
-          yield* clients.remove(key)
-          resources.emit(identity, { type: "oauth.client.removed", client: key.slug, clientOwner: key.owner })
-          yield* resources.inBackground(forget)
-        }),
+      // A client that is gone can revoke nothing any more.
+      Effect.andThen(
+        payBefore(resources, identity.tenant),
+        Effect.uninterruptible(
+          Effect.gen(function* () {
+            const { clients } = resources.store.oauth
+            const record = yield* clients.get(key)
+            if (record === undefined) return
+            const forget = yield* forgetRegistration(resources, record)
+            yield* deleteClientItems(resources, record, undefined)
+            yield* clients.remove(key)
+            resources.emit(identity, { type: "oauth.client.removed", client: key.slug, clientOwner: key.owner })
+            yield* resources.inBackground(forget)
+          }),
+        ),
       ),
     ),
   )

@@ -22,6 +22,9 @@ export interface RevocationDebt {
   readonly refreshToken: Redacted.Redacted | undefined
 }
 
+/** How long the removal of a client waits for its last revocations, in milliseconds. */
+const longestWaitMs = 5_000
+
 /** How many are paid in one go. */
 const pageSize = 20
 
@@ -76,6 +79,13 @@ export const startPaying = (resources: Resources, tenant: string): Effect.Effect
       }
     }),
   )
+
+/** Pays what a tenant owes now, for as long as that takes at most: what comes next would make it impossible. */
+export const payBefore = (resources: Resources, tenant: string): Effect.Effect<void> =>
+  Effect.timeoutOrElse(Effect.asVoid(payDue(resources, tenant)), {
+    duration: longestWaitMs,
+    orElse: () => Effect.void,
+  })
 
 /** Pays what is due; answers when the next attempt of one that failed is, epoch milliseconds. */
 const payDue = (resources: Resources, tenant: string): Effect.Effect<number | undefined> =>

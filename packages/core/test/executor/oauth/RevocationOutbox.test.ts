@@ -43,6 +43,14 @@ describe("removing a connection", () => {
     expect(await debts()).toEqual([])
   })
 
+  it("is paid before the client goes that can pay it", async () => {
+    const { executor, server, debts } = await setConnected()
+    await executor.connections.remove(mine)
+    await executor.oauth.removeClient("org", "app")
+    expect(server.grants.map(({ endedBy }) => endedBy)).toEqual(["revocation"])
+    expect(await debts()).toEqual([])
+  })
+
   it("does not wait for a server that hangs (K5)", async () => {
     const { executor, server } = await setConnected()
     server.always("revocation", { fault: "hang" })
