@@ -26,6 +26,8 @@ export interface OAuthSessionRecord {
   readonly grant: OAuthGrantType
   readonly client: string
   readonly clientOwner: Owner
+  /** The id that the authorization is asked for with; the client may become another one under the same slug meanwhile. */
+  readonly clientId: string
   readonly owner: Owner
   readonly integration: string
   readonly name: string

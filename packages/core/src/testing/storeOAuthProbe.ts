@@ -107,6 +107,7 @@ export const oauthSession = (
   grant: "authorization_code",
   client: "github",
   clientOwner: "org",
+  clientId: "client github",
   owner: "user",
   integration: "github",
   name: "main",

@@ -74,6 +74,24 @@ export const isClientOf = (
 ): boolean =>
   isSameIssuer(client.issuer, pinned.issuer) && (client.issuer !== null || client.tokenUrl === pinned.tokenUrl)
 
+/**
+ * The same of a grant, which may be of a regional host (`tokenHosts`). Another path at the same host is the same server still.
+ */
+export const isClientOfGrant = (
+  client: Pick<OAuthClientRecord, "issuer" | "tokenUrl" | "quirks">,
+  { issuer, tokenUrl }: Pick<PinnedServer, "issuer" | "tokenUrl">,
+): boolean =>
+  isSameIssuer(client.issuer, issuer) &&
+  (issuer !== null ||
+    isSameHost(client.tokenUrl, tokenUrl) ||
+    client.quirks.tokenHosts?.includes(hostOf(tokenUrl)) === true)
+
+/** Whether two endpoints are of the same host; one that is not there is of none. */
+export const isSameHost = (one: string | null, other: string | null): boolean =>
+  one !== null && other !== null && hostOf(one) === hostOf(other)
+
+const hostOf = (url: string): string => URL.parse(url)?.host ?? ""
+
 /** Issuers as URLs: a client entered by hand may spell its issuer otherwise than the server's own document. */
 export const isSameIssuer = (one: string | null, other: string | null): boolean =>
   one === other || (one !== null && other !== null && URL.parse(one)?.href === URL.parse(other)?.href)

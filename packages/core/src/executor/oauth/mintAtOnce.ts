@@ -28,23 +28,27 @@ export const mintAtOnce = (
           announceFlow(resources, identity, key, client.record, { type: "oauth.failed", reason: failure.code })
           return startFailure("token_request_failed", failure.message, isRetryableFailure(failure))
         }),
-        (tokens) =>
-          mintConnection(
+        (tokens) => {
+          const assertionSubject =
+            request.type === "jwt_bearer" && input.assertion === undefined ? (input.subject ?? null) : null
+          const isMintedAnew = request.type === "client_credentials" || assertionSubject !== null
+          return mintConnection(
             resources,
             flow,
             {
-              tokens,
+              // Where the client alone is enough, a refresh token is one more secret and good for nothing.
+              tokens: isMintedAnew ? { ...tokens, refreshToken: undefined } : tokens,
               server: pinnedServer(flow.server, tokenUrl),
               resource: flow.resource,
               requestedScope: flow.scope,
               dpopKey: dpop?.privateJwk,
-              assertionSubject:
-                request.type === "jwt_bearer" && input.assertion === undefined ? (input.subject ?? null) : null,
+              assertionSubject,
               stepUps: flow.stepUps,
               identityLabel: input.identityLabel,
             },
             restore,
-          ),
+          )
+        },
       ),
     )
     return { status: "connected", connection } as const

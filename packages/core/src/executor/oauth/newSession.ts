@@ -39,6 +39,7 @@ export const keepSession = (
       grant: record.grant,
       client: record.slug,
       clientOwner: record.owner,
+      clientId: record.clientId,
       owner: key.owner,
       integration: key.integration,
       name: key.name,

@@ -8,7 +8,7 @@ import type { CredentialProviderNotRegisteredError, ProviderError } from "../../
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { RevocationRecord } from "../../oauth/OAuthStores.ts"
 import type { Resources } from "../Resources.ts"
-import { isSameIssuer } from "./clientServer.ts"
+import { isSameHost, isSameIssuer } from "./clientServer.ts"
 import { loadClient } from "./loadClient.ts"
 import { protocolOf } from "./protocol.ts"
 
@@ -59,8 +59,10 @@ const attempt = (resources: Resources, record: RevocationRecord): Effect.Effect<
     const client = yield* loadClient(resources, record.client)
     if (client === undefined) return { kind: "useless", reason: "client_removed" } as const
     // A client that was moved to another server since has another secret, which this one must not get.
-    if (!isSameIssuer(client.record.issuer, record.issuer))
-      return { kind: "useless", reason: "client_changed" } as const
+    const isMoved =
+      !isSameIssuer(client.record.issuer, record.issuer) ||
+      (record.issuer === null && !isSameHost(client.record.revocationUrl, record.revocationUrl))
+    if (isMoved) return { kind: "useless", reason: "client_changed" } as const
     const protocol = yield* protocolOf(resources)
     const { revocationUrl, tokenTypeHint } = record
     const context = {

@@ -7,6 +7,7 @@ import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import type { ConnectionRow } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { quote } from "../../error/KeywardError.ts"
+import type { OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import type { TokenRequestError } from "../../oauth/tokenFailure.ts"
 
 /** The reasons for which a grant ends; what `statusReason` of an `expired` connection says. */
@@ -45,6 +46,7 @@ export const refreshFailed = (
 export const refusedRefresh = (
   row: ConnectionRow,
   failure: TokenRequestError,
+  origin: OAuthClientRecord["origin"],
   retryAfterMs: number,
 ): ConnectionCredentialError => {
   const host = quote(failure.host)
@@ -54,9 +56,17 @@ export const refusedRefresh = (
       return refreshFailed(
         row,
         failure.code,
-        `${host} does not accept the OAuth app ${client}. Correct its id, secret or authentication method with oauth.createClient; the connection itself may be fine.`,
+        `${host} does not accept the OAuth app ${client}. ${mending[origin]}`,
         retryAfterMs,
       )
+    case "grant_dead":
+      return refreshFailed(
+        row,
+        failure.code,
+        `${host} did not accept what the OAuth app ${client} signed for this connection. Check the app's key, the subject that it speaks for, and the clock of this machine.`,
+        retryAfterMs,
+      )
+    case "denied":
     case "request_rejected":
       return refreshFailed(
         row,
@@ -79,6 +89,15 @@ export const refusedRefresh = (
         retryAfterMs,
       )
   }
+}
+
+/** A registration that a server does not know any more cannot be corrected, only made anew. */
+const mending: Readonly<Record<OAuthClientRecord["origin"], string>> = {
+  manual: "Correct its id, secret or authentication method with oauth.createClient; the connection itself may be fine.",
+  dynamic:
+    "Its registration there may be gone: call oauth.removeClient and oauth.registerDynamicClient, then connect the account again.",
+  metadata_document:
+    "Check the document that its client id leads to, which the server reads; the connection itself may be fine.",
 }
 
 /** What a person does about an expired connection. */

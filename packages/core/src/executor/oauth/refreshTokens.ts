@@ -15,6 +15,7 @@ import type { ConnectionRow } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { isRefreshable, isRefreshDue } from "../../connection/ConnectionGrant.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import { rotatedTokenOf, type TokenRequestError } from "../../oauth/tokenFailure.ts"
 import type { TokenSet } from "../../oauth/TokenSet.ts"
 import { announce } from "../announce.ts"
@@ -23,7 +24,7 @@ import { providerFailure, resolveCredential } from "../CredentialResolver.ts"
 import type { Resources } from "../Resources.ts"
 import type { CoolDowns } from "./CoolDowns.ts"
 import { type GrantedConnection, type GrantedRow, isGrantedRow } from "./GrantedConnection.ts"
-import { isSameIssuer } from "./clientServer.ts"
+import { isClientOfGrant } from "./clientServer.ts"
 import { clientKeyOf, loadClient, type LoadedClient } from "./loadClient.ts"
 import { reauthRequired, type ExpiryReason, refreshFailed, refusedRefresh } from "./refreshFailures.ts"
 import { requestRefresh } from "./requestRefresh.ts"
@@ -79,6 +80,15 @@ interface TokensInHand {
   readonly refreshToken: Redacted.Redacted | undefined
   readonly expiresAt: number | null
   readonly issuedAt: number
+}
+
+/** What there is to know of an attempt besides how it failed. */
+interface FailedAttempt {
+  readonly origin: OAuthClientRecord["origin"]
+  /** Whether it, or one before with the same token, may have been processed. */
+  readonly isUnknown: boolean
+  readonly wasAmbiguous: boolean
+  readonly count: number
 }
 
 class Refresh {
@@ -140,10 +150,13 @@ class Refresh {
     const unsaved = this.#memory.unsaved.of(row)
     return Effect.map(
       Effect.mapError(readTokens(this.#resources, row), (error) => providerFailure(row, error)),
-      (stored) =>
-        unsaved === undefined
-          ? { ...stored, expiresAt: row.expiresAt, issuedAt: row.grant?.issuedAt ?? 0 }
-          : { ...unsaved, refreshToken: unsaved.refreshToken ?? stored.refreshToken },
+      ({ accessToken, refreshToken: stored }) => {
+        // One that the row does not speak of was left behind by another grant, and is not for this one's server.
+        const refreshToken = row.grant?.hasRefreshToken === true ? stored : undefined
+        return unsaved === undefined
+          ? { accessToken, refreshToken, expiresAt: row.expiresAt, issuedAt: row.grant?.issuedAt ?? 0 }
+          : { ...unsaved, refreshToken: unsaved.refreshToken ?? refreshToken }
+      },
     )
   }
 
@@ -158,19 +171,22 @@ class Refresh {
         // Of those in hand: the row is behind while new tokens could not be saved.
         return isFresh && inHand.issuedAt !== this.#selected.row.grant.issuedAt
       case "rejected":
-        return !isSameToken(accessToken, reason.values.get("token"))
+        // Another one that has run out since would only be turned down too.
+        return isGood(inHand.expiresAt, now) && !isSameToken(accessToken, reason.values.get("token"))
     }
   }
 
   /** The token in hand, while it is good and nobody has turned it down. */
   #serve({ accessToken, expiresAt }: TokensInHand, now: number): Effect.Effect<CredentialValues> | undefined {
-    const isGood = accessToken !== undefined && (expiresAt === null || now < expiresAt)
-    return isGood && this.#reason.kind !== "rejected" ? Effect.succeed(valuesOf(accessToken)) : undefined
+    return accessToken !== undefined && isGood(expiresAt, now) && this.#reason.kind !== "rejected"
+      ? Effect.succeed(valuesOf(accessToken))
+      : undefined
   }
 
   #withoutRefreshToken(row: GrantedRow, { accessToken, expiresAt }: TokensInHand, now: number): Round {
-    const mayBeGood = accessToken !== undefined && (expiresAt === null || now < expiresAt)
-    return mayBeGood ? Effect.succeed(valuesOf(accessToken)) : this.#expire(row, "no_refresh_token")
+    return accessToken !== undefined && isGood(expiresAt, now)
+      ? Effect.succeed(valuesOf(accessToken))
+      : this.#expire(row, "no_refresh_token")
   }
 
   #attempt(row: GrantedRow, inHand: TokensInHand, now: number, count: number): Round {
@@ -180,7 +196,7 @@ class Refresh {
       const { grant } = row
       const client = yield* loadClientOf(resources, row)
       if (client === undefined) return yield* this.#serve(inHand, now) ?? this.#expire(row, "client_removed")
-      if (client.record.clientId !== grant.clientId || !isSameIssuer(client.record.issuer, grant.issuer)) {
+      if (client.record.clientId !== grant.clientId || !isClientOfGrant(client.record, grant)) {
         return yield* this.#serve(inHand, now) ?? this.#expire(row, "client_changed")
       }
       if (grant.hasRefreshToken && refreshToken === undefined) {
@@ -210,6 +226,7 @@ class Refresh {
       })
       if (Result.isSuccess(outcome)) return yield* this.#keep(begun, outcome.success)
       return yield* this.#failed(begun, inHand, outcome.failure, {
+        origin: client.record.origin,
         isUnknown: wasAmbiguous || isReplay,
         wasAmbiguous,
         count,
@@ -262,6 +279,7 @@ class Refresh {
         refreshToken: tokens.refreshToken,
         expiresAt: tokens.expiresAt,
         issuedAt: tokens.issuedAt,
+        replaces: row.grant.issuedAt,
         scope: tokens.scope,
       }
       this.#memory.coolDowns.end(coolDownKey(row))
@@ -293,7 +311,8 @@ class Refresh {
     const refreshToken = rotatedTokenOf(failure)
     const { accessToken, expiresAt, issuedAt } = inHand
     if (refreshToken === undefined || accessToken === undefined) return Effect.void
-    const fresh = { grantId: row.grant.id, accessToken, refreshToken, expiresAt, issuedAt, scope: null }
+    const { id: grantId, issuedAt: replaces } = row.grant
+    const fresh = { grantId, accessToken, refreshToken, expiresAt, issuedAt, replaces, scope: null }
     return Effect.asVoid(this.#save(row, fresh))
   }
 
@@ -309,11 +328,7 @@ class Refresh {
     begun: GrantedRow,
     inHand: TokensInHand,
     failure: TokenRequestError,
-    {
-      isUnknown,
-      wasAmbiguous,
-      count,
-    }: { readonly isUnknown: boolean; readonly wasAmbiguous: boolean; readonly count: number },
+    { origin, isUnknown, wasAmbiguous, count }: FailedAttempt,
   ): Round {
     return Effect.gen({ self: this }, function* () {
       const now = yield* Clock.currentTimeMillis
@@ -326,7 +341,7 @@ class Refresh {
       yield* this.#settleIntent(begun, state)
       const { coolDowns } = this.#memory
       const waitMs = coolDowns.nextMs(coolDownKey(begun), failure.retryAfterMs)
-      const error = refusedRefresh(begun, failure, waitMs)
+      const error = refusedRefresh(begun, failure, origin, waitMs)
       coolDowns.begin(coolDownKey(begun), now, waitMs, error)
       const { identity } = this.#selected
       announce(this.#resources, identity, begun, { type: "credential.refresh_failed", reason: failure.code })
@@ -385,6 +400,8 @@ class Refresh {
 
 /** A grant's own: one that was connected anew has not failed yet. */
 const coolDownKey = (row: GrantedRow): string => `${refreshLeaseKey(row)} ${row.grant.id}`
+
+const isGood = (expiresAt: number | null, now: number): boolean => expiresAt === null || now < expiresAt
 
 const valuesOf = (accessToken: Redacted.Redacted): CredentialValues => new Map([["token", accessToken]])
 

@@ -56,7 +56,12 @@ export const requestRefresh = (
     let isRepeated = false
     for (let replays = 0; ;) {
       const outcome = yield* Effect.result(protocol.requestTokens(context, request))
-      if (Result.isSuccess(outcome)) return { outcome, wasAmbiguous }
+      if (Result.isSuccess(outcome)) {
+        // What the client alone is enough for is minted anew each time (RFC 6749, section 4.4.3).
+        const isMintedAnew = request.type !== "refresh_token"
+        const tokens = isMintedAnew ? { ...outcome.success, refreshToken: undefined } : outcome.success
+        return { outcome: Result.succeed(tokens), wasAmbiguous }
+      }
       const { kind, retryAfterMs = 0 } = outcome.failure
       const isInTime = (yield* Clock.currentTimeMillis) - startedAt < replayWithinMs
       if (kind === "ambiguous") {
@@ -93,7 +98,8 @@ const prepare = (
     const context: TokenContext = {
       http: protocol.http,
       tokenUrl,
-      client: credential,
+      // As the server's own document spells it, which is what it compares the audience of an assertion with.
+      client: { ...credential, issuer: grant.issuer },
       quirks,
       ...(dpop === undefined ? {} : { dpop }),
     }

@@ -34,11 +34,14 @@ export const resumeFlow = (
       "OAuthStartError",
       ({ reason, fault }) => Effect.fail(new OAuthCompleteError({ reason, fault, retryable: false })),
     )
-    if (isClientOf(flow.client.record, session.server) && flow.client.record.grant === session.grant) return flow
+    const { record, credential } = flow.client
+    if (isClientOf(record, session.server) && record.grant === session.grant && record.clientId === session.clientId) {
+      return { ...flow, client: { record, credential: { ...credential, issuer: session.server.issuer } } }
+    }
     return yield* Effect.fail(
       new OAuthCompleteError({
         reason: "client_changed",
-        fault: "the OAuth app was moved to another server, or to another grant, since this flow began. Begin again.",
+        fault: "the OAuth app became another one, of another id, server or grant, since this flow began. Begin again.",
         retryable: false,
       }),
     )

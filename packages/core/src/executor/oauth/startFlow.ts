@@ -53,8 +53,11 @@ const toStart = (
     const isAsked = record.grant === "authorization_code" || record.grant === deviceCode
     // Without it many servers give nothing to renew an access token with.
     const offline = isAsked && server.scopesSupported?.includes("offline_access") === true ? "offline_access" : null
+    const { credential } = flow.client
     return {
       ...flow,
+      // As the server's own document spells it, which is what it compares the audience of an assertion with.
+      client: { record, credential: { ...credential, issuer: server.issuer } },
       protocol,
       server,
       tokenUrl: server.tokenUrl,
