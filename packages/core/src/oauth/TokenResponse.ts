@@ -50,6 +50,11 @@ export const readTokenResponse = (
   if (body === undefined || found === undefined) {
     const failure = classifyTokenFailure({ host, response }, quirks)
     if (failure.kind !== "ambiguous") return Result.fail(failure)
+    const rotated = body === undefined ? undefined : findRefreshToken(body, quirks.tokenResponse ?? {})
+    if (rotated !== undefined) {
+      const incomplete = new TokenRequestError({ host, kind: "request_rejected", code: "invalid_response", status })
+      return Result.fail(withRotatedToken(incomplete, Redacted.make(rotated)))
+    }
     return unusable(!isSuccess ? "unexpected_status" : body === undefined ? "unreadable_response" : "invalid_response")
   }
   const { accessToken, paths } = found
@@ -115,6 +120,12 @@ const findTokens = (
   }
   return undefined
 }
+
+/** The refresh token of an answer that holds no access token. */
+const findRefreshToken = (body: TokenBody, given: TokenResponsePaths): string | undefined =>
+  [given.refreshToken, standardPaths.refreshToken]
+    .map((path) => (path === undefined ? undefined : valueAt(body, path)))
+    .find((token) => typeof token === "string" && isSendable(token)) as string | undefined
 
 /** Characters that may stand in a header or a form; anything else would be sent changed, or break out of its place. */
 const isSendable = (token: string): boolean => /^[\x20-\x7e]+$/.test(token)

@@ -69,7 +69,7 @@ export class TokenKeeper {
     const key = refreshLeaseKey(selected.row)
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const forced = this.#forced.get(key)
-      if (forced !== undefined && now - forced.at < 60_000 && isSameCredential(forced.values, rejected)) {
+      if (forced !== undefined && Math.abs(now - forced.at) < 60_000 && isSameCredential(forced.values, rejected)) {
         return Effect.succeed(rejected)
       }
       return Effect.tap(this.refresh(selected, { kind: "rejected", values: rejected }), (values) =>

@@ -102,13 +102,11 @@ const mintUnderLock = (
       },
       catalog,
     })
+    // Those of the grant before; forgotten before anybody can keep some of the new one.
+    const forget = Effect.sync(() => tokenKeeper(resources).unsaved.forget(key))
     const { row: written, replaced } = yield* resources.store.lease.hold(refreshLeaseKey(key), () =>
-      Effect.uninterruptible(commit),
+      Effect.uninterruptible(Effect.tap(commit, () => forget)),
     )
-    // What went wrong with the tokens before says nothing about these.
-    const { coolDowns, unsaved } = tokenKeeper(resources)
-    coolDowns.end(refreshLeaseKey(key))
-    unsaved.forget(key)
     announce(resources, identity, written, {
       type: replaced === undefined ? "connection.created" : "connection.replaced",
     })

@@ -1,8 +1,11 @@
 /** Refreshing: when it happens, how often, and what every kind of failure means for the connection. */
 import { inspect } from "node:util"
+import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import type { AuthorizationServerFault } from "@keyward/core/testing"
+import { acmePlugin, toJson } from "../acme.ts"
 import { connectAccount, failureOf } from "./account.ts"
+import { appOf, connect, mine, setOAuthStage } from "./oauthStage.ts"
 
 describe("a token that is due", () => {
   it("is refreshed before it is used", async () => {
@@ -305,6 +308,7 @@ describe("an answer that cannot be used", () => {
     { token_type: "MAC" },
     { token_type: "DPoP" },
     { access_token: "tok\r\nX-Evil: 1" },
+    { access_token: null },
   ])("does not cost the refresh token in it: %j", async (json) => {
     const account = await connectAccount()
     await account.expire()
@@ -340,6 +344,38 @@ describe("a service that turns a token down", () => {
     await account.call()
     expect(account.refreshes()).toBe(1)
     expect(await account.executor.connections.get(account.ref)).toMatchObject({ status: "active" })
+  })
+
+  it("is not offered the token that came after, when that one has run out as well", async () => {
+    let between = async (): Promise<void> => undefined
+    const plugin = acmePlugin({
+      call: async ({ fetch }) => {
+        await fetch("/resource")
+        await between()
+        return fetch("/resource").then(toJson)
+      },
+    })
+    const stage = await setOAuthStage({ plugin })
+    const { executor, server, store } = stage
+    await executor.oauth.createClient(appOf(server))
+    await connect(stage)
+    const key = { ...mine, tenant: "acme", subject: "alice" }
+    const expire = async (): Promise<void> => {
+      server.expireAccessTokens()
+      const row = await Effect.runPromise(store.connections.get(key))
+      if (row === undefined) throw new Error("The row is gone.")
+      const next = { ...row, expiresAt: Date.now() - 1, version: row.version + 1 }
+      await Effect.runPromise(store.connections.put(next, row.version))
+    }
+    const other = await stage.restarted()
+    between = async () => {
+      between = async () => undefined
+      await expire()
+      expect(await other.execute("tools.api.user.main.call")).toMatchObject({ ok: true })
+      await expire()
+    }
+    expect(await executor.execute("tools.api.user.main.call")).toMatchObject({ ok: true })
+    expect(server.requests("token")).toHaveLength(3)
   })
 
   it("is what refreshes a token whose end nobody knows", async () => {
