@@ -22,8 +22,12 @@ export interface ProbeResult {
   readonly pushedAuthorizationRequestUrl?: string
   /** Where the URL was a protected resource: its name for itself. */
   readonly resource?: string
+  /** What the resource's 401 asks for, separated by spaces: to be asked for before `scopesSupported` (RFC 6750, section 3). */
+  readonly challengedScope?: string
   /** The resource's where it says, else the server's. */
   readonly scopesSupported?: ReadonlyArray<string>
+  /** The server's PKCE methods. Left out: its metadata says nothing of PKCE, which the MCP specification takes for a refusal. */
+  readonly codeChallengeMethodsSupported?: ReadonlyArray<string>
   readonly tokenEndpointAuthMethodsSupported?: ReadonlyArray<string>
   readonly clientIdMetadataDocumentSupported: boolean
 }
@@ -143,7 +147,9 @@ const toProbeResult = (server: AuthorizationServer, resource: ProtectedResource 
   ...given("revocationUrl", server.revocationUrl),
   ...given("pushedAuthorizationRequestUrl", server.pushedAuthorizationRequestUrl),
   ...given("resource", resource?.resource),
+  ...given("challengedScope", resource?.challengedScope),
   ...given("scopesSupported", resource?.scopesSupported ?? server.scopesSupported),
+  ...given("codeChallengeMethodsSupported", server.codeChallengeMethodsSupported),
   ...given("tokenEndpointAuthMethodsSupported", server.tokenEndpointAuthMethodsSupported),
   clientIdMetadataDocumentSupported: server.clientIdMetadataDocumentSupported,
 })

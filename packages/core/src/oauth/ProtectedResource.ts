@@ -99,7 +99,7 @@ const readChallenge = (http: OAuthHttp, url: URL): Effect.Effect<ResourceChallen
         return {
           // One that may not be asked is not asked; the well-known places remain.
           metadataUrls: metadataUrl !== undefined && isSecureEndpoint(metadataUrl) ? [new URL(metadataUrl).href] : [],
-          scope: challengeParameter(challenges, "scope") ?? null,
+          scope: scopesOf(challengeParameter(challenges, "scope")),
         }
       }),
       Effect.catch((error) =>
@@ -108,6 +108,10 @@ const readChallenge = (http: OAuthHttp, url: URL): Effect.Effect<ResourceChallen
           : Effect.succeed(noChallenge),
       ),
     )
+
+/** Scopes by the grammar of RFC 6749, section 3.3; anything else is not asked for in anybody's name. */
+const scopesOf = (text: string | undefined): string | null =>
+  text !== undefined && /^[\x21\x23-\x5b\x5d-\x7e ]{1,2000}$/.test(text) ? text : null
 
 /** RFC 9728, section 3.1: inserted before the path, the query kept; then the origin's own. */
 const wellKnownUrls = ({ origin, pathname, search }: URL): ReadonlyArray<string> => {

@@ -156,6 +156,21 @@ describe("probe", () => {
     })
   })
 
+  it.each([
+    ['Bearer scope="files:write files:read"', "files:write files:read"],
+    ['Bearer scope="files\ttabbed"', undefined],
+    ['Basic scope="files:write"', undefined],
+  ])("tells the scopes that %s asks for, where they are scopes (A7)", async (challenge, challengedScope) => {
+    const server = await publish((origin) => ({
+      "/mcp": { status: 401, headers: { "www-authenticate": challenge } },
+      [`${resourcePlace}/mcp`]: { json: { resource: `${origin}/mcp`, authorization_servers: [origin] } },
+      [serverPlace]: serverMetadata(origin, { code_challenge_methods_supported: ["S256"] }),
+    }))
+    const probed = await probe(`${server.origin}/mcp`)
+    expect(probed.challengedScope).toBe(challengedScope)
+    expect(probed.codeChallengeMethodsSupported).toEqual(["S256"])
+  })
+
   it("takes the URL for an issuer where it is no resource", async () => {
     const as = await publish((origin) => ({ [`${openIdPlace}/tenant`]: serverMetadata(`${origin}/tenant`) }))
     expect(await probe(`${as.origin}/tenant`)).toEqual({

@@ -37,7 +37,7 @@ export interface CreateOAuthClientInput {
   readonly tokenEndpointAuthMethod?: ClientAuthenticationMethod | undefined
   /** Asks for tokens that are bound to a key ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)). */
   readonly dpop?: boolean | undefined
-  /** Added to authorization requests; cannot override the protocol's own parameters. */
+  /** Added to authorization and device requests; cannot override the protocol's own parameters. */
   readonly authorizationParams?: Readonly<Record<string, string>> | undefined
   readonly quirks?: OAuthQuirks | undefined
 }

@@ -45,7 +45,10 @@ export const grantSummary = (
       resource: grant.resource,
       requestedScopes: [...scopeSet(grant.requestedScope)],
       grantedScopes: [...scopeSet(oauthScope)],
-      missingScopes: missingScopes(grant.requestedScope, oauthScope),
+      // Many servers give the refresh token that it asks for and do not name it among what they granted.
+      missingScopes: missingScopes(grant.requestedScope, oauthScope).filter(
+        (scope) => scope !== "offline_access" || !grant.hasRefreshToken,
+      ),
       tokenType: grant.tokenType,
       hasRefreshToken: grant.hasRefreshToken,
       issuedAt: grant.issuedAt,

@@ -111,14 +111,14 @@ const registerUnderLock = (
         `${quote(wanted.key.slug)} is a client that was entered by hand; choose another, or remove it.`,
       )
     }
-    if (existing !== undefined && isFitting(existing, wanted, yield* Clock.currentTimeMillis))
-      return toOAuthClient(existing)
-    const { clientMetadataUrl } = resources
     const isDocument = wanted.server.clientIdMetadataDocumentSupported && wanted.grant === "authorization_code"
+    const documentUrl = isDocument ? resources.clientMetadataUrl : undefined
+    if (existing !== undefined && isFitting(existing, wanted, documentUrl, yield* Clock.currentTimeMillis))
+      return toOAuthClient(existing)
     const [content, secrets] =
-      isDocument && clientMetadataUrl !== undefined
-        ? byDocument(wanted, clientMetadataUrl)
-        : yield* byRegistration(resources, protocol, input, wanted)
+      documentUrl === undefined
+        ? yield* byRegistration(resources, protocol, input, wanted)
+        : byDocument(wanted, documentUrl)
     const record = yield* saveClient(resources, content, secrets)
     announceClient(resources, identity, record)
     return toOAuthClient(record)
@@ -129,13 +129,18 @@ const deviceCode = "urn:ietf:params:oauth:grant-type:device_code"
 /** A secret that is about to run out is of no use for what begins now. */
 const marginMs = 60_000
 
-const isFitting = (existing: OAuthClientRecord, wanted: Wanted, now: number): boolean => {
+const isFitting = (
+  existing: OAuthClientRecord,
+  wanted: Wanted,
+  documentUrl: string | undefined,
+  now: number,
+): boolean => {
   const { registration } = existing
   if (registration === null || existing.grant !== wanted.grant || existing.resource !== wanted.resource) return false
   if (!isSameIssuer(existing.issuer, wanted.issuer) || registration.redirectUri !== wanted.redirectUri) return false
   if (registration.secretExpiresAt !== null && registration.secretExpiresAt - marginMs <= now) return false
-  // A document says for itself which scopes it is for.
-  if (existing.origin === "metadata_document") return true
+  // A document says for itself which scopes it is for; but it has to be the one that the host serves now.
+  if (existing.origin === "metadata_document") return existing.clientId === documentUrl
   const has = scopeSet(registration.scope)
   return [...scopeSet(wanted.scope)].every((scope) => has.has(scope))
 }

@@ -15,7 +15,7 @@ export const startDevice = (
   flow: StartingFlow,
 ): Effect.Effect<StartOAuthResult, StartOAuthError> =>
   Effect.gen(function* () {
-    const { protocol, server, client, quirks, scope, resource } = flow
+    const { protocol, server, client, template, quirks, scope, resource } = flow
     const answer = yield* Effect.catch(
       protocol.requestDeviceAuthorization({
         http: protocol.http,
@@ -24,6 +24,7 @@ export const startDevice = (
         scope,
         resource,
         quirks,
+        params: { ...template.authorizationParams, ...client.record.authorizationParams },
       }),
       (failure) => startFailure("device_request_failed", failure.message, isRetryableFailure(failure)),
     )

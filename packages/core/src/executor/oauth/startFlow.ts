@@ -53,6 +53,7 @@ const toStart = (
     const isAsked = record.grant === "authorization_code" || record.grant === deviceCode
     // Without it many servers give nothing to renew an access token with.
     const offline = isAsked && server.scopesSupported?.includes("offline_access") === true ? "offline_access" : null
+    const asked = scopeUnion(flow.template.scopes?.join(" "), wider.scope)
     const { credential } = flow.client
     return {
       ...flow,
@@ -61,7 +62,8 @@ const toStart = (
       protocol,
       server,
       tokenUrl: server.tokenUrl,
-      scope: scopeUnion(flow.template.scopes?.join(" "), wider.scope, offline),
+      // Alone it would stand in place of the scopes that the server gives to those who ask for none.
+      scope: asked === null ? null : scopeUnion(asked, offline),
       resource: record.resource ?? flow.template.resource ?? null,
       dpop: record.dpop || flow.template.dpop === true,
       input,

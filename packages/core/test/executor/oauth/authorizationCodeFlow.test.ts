@@ -105,12 +105,25 @@ describe("a flow", () => {
       issuer: server.issuer,
       requestedScopes: ["read", "write", "offline_access"],
       grantedScopes: ["read"],
-      missingScopes: ["write", "offline_access"],
+      // That what `offline_access` asks for was granted shows in the refresh token.
+      missingScopes: ["write"],
       hasRefreshToken: true,
       tokenType: "Bearer",
     })
     expect(await executor.oauth.grant({ ...mine, name: "other" })).toBeNull()
+    server.behave({ issuesRefreshTokens: false })
+    await connect(stage)
+    expect(await executor.oauth.grant(mine)).toMatchObject({ missingScopes: ["write", "offline_access"] })
     expect(await executor.withIdentity({}).oauth.grant(mine)).toBeNull()
+  })
+
+  it("asks for no scope where the template names none, rather than for offline_access alone (A7, A8)", async () => {
+    const stage = await setApp({
+      server: { metadata: { scopes_supported: ["read", "offline_access"] } },
+      template: { scopes: [] },
+    })
+    await connect(stage)
+    expect(stage.server.requests("pushed_authorization_request")[0]?.parameters.has("scope")).toBe(false)
   })
 
   it("gives the new token to a plugin that lists the tools of the connection", async () => {

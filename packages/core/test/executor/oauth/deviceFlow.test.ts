@@ -61,6 +61,17 @@ describe("a device flow", () => {
     ])
   })
 
+  it("asks with the provider's own parameters, which cannot be those of the protocol", async () => {
+    const { executor, server } = await setDevice()
+    const app = { grant: "device_code", authorizationParams: { audience: "https://api.example/" } } as const
+    await executor.oauth.createClient(appOf(server, app))
+    await executor.oauth.start(flowOfMine)
+    expect(server.requests("device_authorization").at(-1)?.parameters.get("audience")).toBe("https://api.example/")
+    await executor.oauth.createClient(appOf(server, { ...app, authorizationParams: { scope: "all" } }))
+    expect(await rejectionOf(executor.oauth.start(flowOfMine))).toMatchObject({ _tag: "OAuthStartError" })
+    expect(server.requests("device_authorization")).toHaveLength(1)
+  })
+
   it("works through a client that was entered by hand", async () => {
     const { executor, server } = await setOAuthStage()
     const { deviceAuthorizationUrl } = server

@@ -1,10 +1,10 @@
 /**
  * Dynamic clients: registered once for what they are for, again when that changes, and not at all where a document does (F1 to F8).
  */
-import { afterEach, describe, expect, it, vi } from "vitest"
-import type { AuthTemplate } from "@keyward/core"
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
+import { type AuthTemplate, createExecutor } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
-import { rejectionOf } from "../acme.ts"
+import { acmePlugin, rejectionOf } from "../acme.ts"
 import { appOf, connect, redirectUri, setOAuthStage, type OAuthStageOptions } from "./oauthStage.ts"
 
 afterEach(() => {
@@ -123,6 +123,31 @@ describe("registerDynamicClient", () => {
     expect(registrations()).toHaveLength(0)
   })
 
+  it("names the document that the host serves now, and registers where the server takes none any more", async () => {
+    const metadata = { client_id_metadata_document_supported: true }
+    const clientMetadataUrl = "https://app.example/oauth/client.json"
+    const stage = await setServer({ server: { metadata }, config: { clientMetadataUrl } })
+    const { server, store, vault, register } = stage
+    await register()
+    const moved = await createExecutor({
+      tenant: "acme",
+      subject: "alice",
+      plugins: [acmePlugin()],
+      providers: [vault.provider],
+      store,
+      redirectUri,
+      clientMetadataUrl: "https://app.example/elsewhere/client.json",
+      egress: { allowHosts: [server.host] },
+    })
+    onTestFinished(() => moved.close())
+    const input = { owner: "org", slug: "app", issuer: server.issuer, integration: "api" } as const
+    const elsewhere = await moved.oauth.registerDynamicClient(input)
+    expect(elsewhere.clientId).toBe("https://app.example/elsewhere/client.json")
+    server.always("metadata", { fault: "change", json: { client_id_metadata_document_supported: false } })
+    const later = await stage.restarted()
+    expect(await later.oauth.registerDynamicClient(input)).toMatchObject({ origin: "dynamic" })
+  })
+
   it("does not replace a client that was entered by hand", async () => {
     const { executor, server, register, registrations } = await setServer()
     await executor.oauth.createClient(appOf(server))
@@ -181,8 +206,15 @@ describe("probe", () => {
       tokenUrl: server.tokenUrl,
       registrationUrl: server.registrationUrl,
       resource: server.resourceUrl,
+      codeChallengeMethodsSupported: ["S256"],
       clientIdMetadataDocumentSupported: false,
     })
+  })
+
+  it("shows where a server says nothing of PKCE (A2)", async () => {
+    const metadata = { code_challenge_methods_supported: undefined }
+    const { executor, server } = await setOAuthStage({ server: { metadata } })
+    expect(await executor.oauth.probe({ url: server.resourceUrl })).not.toHaveProperty("codeChallengeMethodsSupported")
   })
 
   it.each(["", "nonsense", "http://169.254.169.254/latest"])("refuses %j", async (url) => {
