@@ -8,7 +8,8 @@ import type { ConnectionRow } from "../../connection/Connection.ts"
 import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { Resources } from "../Resources.ts"
-import { type FreshTokens, saveTokens } from "./saveTokens.ts"
+import { isGrantedRow } from "./GrantedConnection.ts"
+import { type FreshTokens, isSuperseded, saveTokens } from "./saveTokens.ts"
 import { refreshLeaseKey } from "./tokenItems.ts"
 
 interface Unsaved {
@@ -34,7 +35,8 @@ export class UnsavedTokens {
   of(row: ConnectionRow): FreshTokens | undefined {
     if (this.#byKey.size === 0) return undefined
     const unsaved = this.#byKey.get(refreshLeaseKey(row))
-    return unsaved?.tokens.grantId === row.grant?.id ? unsaved?.tokens : undefined
+    if (unsaved === undefined || !isGrantedRow(row) || row.grant.id !== unsaved.tokens.grantId) return undefined
+    return isSuperseded(row, unsaved.tokens) ? undefined : unsaved.tokens
   }
 
   /** Keeps tokens until they are saved, and tries that in the background from now on. */

@@ -24,6 +24,8 @@ export interface FreshTokens {
   readonly refreshToken: Redacted.Redacted | undefined
   readonly expiresAt: number | null
   readonly issuedAt: number
+  /** `issuedAt` of the row's tokens when these were asked for. */
+  readonly replaces: number
   /** `null`: as before. */
   readonly scope: string | null
 }
@@ -31,7 +33,7 @@ export interface FreshTokens {
 /** Why new tokens could not be written. */
 export type SaveError = ProviderError | CredentialProviderNotRegisteredError | StoreUnavailableError
 
-/** `gone`: the connection was removed or connected anew, so that nothing of these tokens is kept. */
+/** `gone`: the connection was removed, connected anew or refreshed by another process, so that nothing of these tokens is kept. */
 export type SaveOutcome = { readonly kind: "saved"; readonly row: ConnectionRow } | { readonly kind: "gone" }
 
 /** How often a row that others write meanwhile is read again before that counts as trouble. */
@@ -47,7 +49,7 @@ export const saveTokens = (
   Effect.gen(function* () {
     const { connections } = resources.store
     const before = yield* connections.get(key)
-    if (!isOf(before, tokens)) return { kind: "gone" } as const
+    if (!isOf(before, tokens) || isSuperseded(before, tokens)) return { kind: "gone" } as const
     const provider = resources.providers.writableOf(before.provider)
     if (provider === undefined) {
       return yield* Effect.fail(
@@ -77,6 +79,14 @@ export const saveTokens = (
       new StoreUnavailableError({ operation: "save refreshed tokens", reason: "the row keeps changing" }),
     )
   })
+
+/**
+ * Whether another process has refreshed since: then its tokens are the good ones, and these were spent for them.
+ *
+ * Told by what the row said when these were asked for, and by no comparison of two clocks.
+ */
+export const isSuperseded = ({ grant }: GrantedRow, { issuedAt, replaces }: FreshTokens): boolean =>
+  grant.issuedAt !== replaces && grant.issuedAt !== issuedAt
 
 const isOf = (row: ConnectionRow | undefined, tokens: FreshTokens): row is GrantedRow =>
   row?.grant?.id === tokens.grantId

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { createExecutor, memoryProvider, memoryStore, type Store } from "@keyward/core"
-import { type CredentialProvider, ProviderUnavailableError } from "@keyward/core/effect"
+import { type CredentialProvider, ProviderUnavailableError, StoreUnavailableError } from "@keyward/core/effect"
 import { connectAccount, resourcePlugin } from "./account.ts"
 
 describe("five hundred callers at the same time", () => {
@@ -72,6 +72,37 @@ describe("the background", () => {
     released.resolve()
     await looked
     expect(account.server.requests("token").length - requests).toBe(2)
+  })
+})
+
+describe("two executors over the same records", () => {
+  it("keep the tokens that came last, although the first could not save its own", async () => {
+    const records = memoryStore()
+    const failing = { isOn: false }
+    const store: Store = {
+      ...records,
+      connections: {
+        ...records.connections,
+        put: (row, expected) =>
+          Effect.suspend(() =>
+            failing.isOn && row.grant?.intent === null
+              ? Effect.fail(new StoreUnavailableError({ operation: "write a connection", reason: "offline" }))
+              : records.connections.put(row, expected),
+          ),
+      },
+    }
+    const account = await connectAccount({ store })
+    const other = await account.another()
+    await account.expire()
+    failing.isOn = true
+    expect((await account.call()).ok).toBe(true)
+    expect(account.events.map(({ type }) => type)).toContain("credential.unsaved")
+    failing.isOn = false
+    await account.expire()
+    expect((await other.execute("tools.files.user.main.whoami")).ok).toBe(true)
+    expect((await account.call()).ok).toBe(true)
+    expect(account.refreshes()).toBe(2)
+    expect(account.server.reuses).toBe(0)
   })
 })
 
