@@ -16,6 +16,7 @@ const suites: Readonly<Record<string, () => Promise<ReadonlyArray<Row>>>> = {
   loopback: async () => (await import("./loopback.ts")).loopback(),
   scale: async () => (await import("./scale.ts")).scale(),
   import: async () => (await import("./importCost.ts")).importCost(),
+  oauth: async () => (await import("./oauth.ts")).oauth(),
   "encrypted-file": async () => (await import("./encryptedFile.ts")).encryptedFile(),
   "1password": async () => (await import("./onePassword.ts")).onePassword(),
 }
