@@ -11,7 +11,7 @@ import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
-const conditions = ["@keyward/source", "module", "node", "import", "default"]
+const conditions = ["@keyward/source", "module", "node"]
 
 const packagesWithTests = ["packages", "tools"].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group))

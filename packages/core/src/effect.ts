@@ -64,7 +64,7 @@ export type {
 } from "./oauth/OAuthStores.ts"
 
 export type { ConnectionRow } from "./connection/Connection.ts"
-export type { ConnectionGrant, RefreshIntent } from "./connection/ConnectionGrant.ts"
+export { type ConnectionGrant, isRefreshable, type RefreshIntent } from "./connection/ConnectionGrant.ts"
 export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"
 export type { ConnectionQuery, ConnectionStore } from "./connection/ConnectionStore.ts"
 export type { IntegrationRecord } from "./integration/Integration.ts"

@@ -1,0 +1,150 @@
+/**
+ * A database as the records and leases use it: opened and migrated on first use, every failure a `StoreUnavailableError`.
+ *
+ * Each operation is one statement, so no connection is held between two of them and nothing is left in a session.
+ */
+import { StoreUnavailableError } from "@keyward/core"
+import * as Effect from "effect/Effect"
+import { type Dialect, Kysely } from "kysely"
+import { databaseFailure } from "./databaseFailure.ts"
+import { migrate } from "./migrate.ts"
+import type { SqlFlavor } from "./SqlFlavor.ts"
+import { StoreSchemaError } from "./StoreSchemaError.ts"
+import type { Tables } from "./tables.ts"
+
+/** Where a database comes from, and how patient to be with it. */
+export interface DatabaseSource {
+  readonly flavor: SqlFlavor
+  /** Postgres only: where the tables are. */
+  readonly schema?: string | undefined
+  /** Makes the dialect. Called on first use, and again only after it failed. */
+  readonly dialect: () => Promise<Dialect>
+  readonly mayMigrate: boolean
+  /** How long one operation may take, waiting for others and for a connection included. */
+  readonly timeoutMs: number
+}
+
+/** Whether an operation may be done twice. What is done once is not interrupted in the middle: its outcome would not be known. */
+export type OperationKind = "read" | "write"
+
+/** See the file's header. */
+export class SqlDatabase {
+  readonly flavor: SqlFlavor
+  readonly #source: DatabaseSource
+  #opened: Kysely<Tables> | undefined
+  #opening: Promise<Kysely<Tables>> | undefined
+  #isClosed = false
+
+  constructor(source: DatabaseSource) {
+    this.flavor = source.flavor
+    this.#source = source
+  }
+
+  /** Runs one statement; `operation` completes the sentence "The store could not …". */
+  run<A>(
+    operation: string,
+    kind: OperationKind,
+    statement: (db: Kysely<Tables>) => Promise<A>,
+  ): Effect.Effect<A, StoreUnavailableError> {
+    const attempt = Effect.tryPromise({
+      try: () => this.attempt(operation, kind, statement),
+      catch: (error) =>
+        error instanceof StoreUnavailableError
+          ? error
+          : new StoreUnavailableError({ operation, reason: databaseFailure(error).reason }),
+    })
+    return kind === "write" ? Effect.uninterruptible(attempt) : attempt
+  }
+
+  /** The same as a promise, which rejects with `StoreUnavailableError`. */
+  async attempt<A>(operation: string, kind: OperationKind, statement: (db: Kysely<Tables>) => Promise<A>): Promise<A> {
+    const deadline = performance.now() + this.#source.timeoutMs
+    let isFirst = true
+    for (;;) {
+      if (this.#isClosed) throw new StoreUnavailableError({ operation, reason: "closed" })
+      try {
+        const db = this.#opened ?? (await this.#within(deadline, this.#open()))
+        return await this.#within(deadline, statement(db))
+      } catch (error) {
+        if (error instanceof StoreSchemaError) {
+          throw new StoreUnavailableError({ operation, reason: `schema_${error.reason}: ${error.message}` })
+        }
+        const { reason, isContention, isDisconnect } = databaseFailure(error)
+        const mayRetry = isContention ? performance.now() < deadline : isDisconnect && kind === "read" && isFirst
+        if (this.#isClosed || !mayRetry || error === timedOut) {
+          const said = this.#isClosed ? "closed" : error === timedOut ? "timed_out" : reason
+          throw new StoreUnavailableError({ operation, reason: said })
+        }
+        isFirst = false
+        if (isContention) await pause(1 + Math.random() * 9)
+      }
+    }
+  }
+
+  /** Opens and migrates the database now. Rejects with `StoreSchemaError` or `StoreUnavailableError`. */
+  async ready(): Promise<void> {
+    const operation = "open the database"
+    if (this.#isClosed) throw new StoreUnavailableError({ operation, reason: "closed" })
+    const deadline = performance.now() + this.#source.timeoutMs
+    for (;;) {
+      try {
+        await this.#within(deadline, this.#open())
+        return
+      } catch (error) {
+        if (error instanceof StoreSchemaError) throw error
+        const { reason, isContention } = databaseFailure(error)
+        if (!isContention || performance.now() >= deadline) {
+          throw new StoreUnavailableError({ operation, reason: error === timedOut ? "timed_out" : reason })
+        }
+        await pause(1 + Math.random() * 9)
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const db = await this.#opening?.catch(() => undefined)
+    await db?.destroy().catch(() => {})
+  }
+
+  #open(): Promise<Kysely<Tables>> {
+    this.#opening ??= this.#openAnew().catch((error: unknown) => {
+      this.#opening = undefined
+      throw error
+    })
+    return this.#opening
+  }
+
+  async #openAnew(): Promise<Kysely<Tables>> {
+    const { dialect, flavor, schema = "public", mayMigrate } = this.#source
+    const db = new Kysely<Tables>({ dialect: await dialect() })
+    try {
+      await migrate(db, { flavor, schema }, mayMigrate)
+    } catch (error) {
+      await db.destroy().catch(() => {})
+      throw error
+    }
+    // A schema is spelled in every statement: a search path would be state of a session.
+    this.#opened = flavor === "postgres" ? db.withSchema(schema) : db
+    return this.#opened
+  }
+
+  async #within<A>(deadline: number, work: Promise<A>): Promise<A> {
+    // Embedded databases answer before a timer could.
+    if (this.flavor === "sqlite" && this.#opened !== undefined) return work
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(timedOut), Math.max(0, deadline - performance.now()))
+    })
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
+const timedOut = new Error("timed out")
+
+const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds))

@@ -1,0 +1,89 @@
+/**
+ * A store over a SQL database of any dialect, and what `sqliteStore` and `postgresStore` have in common.
+ */
+import { InvalidConfigError } from "@keyward/core"
+import type { Store } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import type { Dialect } from "kysely"
+import { SqlDatabase } from "./SqlDatabase.ts"
+import type { SqlFlavor } from "./SqlFlavor.ts"
+import { sqlConnections } from "./sqlConnections.ts"
+import { sqlCatalogs, sqlIntegrations } from "./sqlIntegrations.ts"
+import { sqlLease } from "./SqlLease.ts"
+import { sqlOAuth } from "./sqlOAuth.ts"
+
+/** A store whose records are in a database; pass it to `createExecutor({ store })`. */
+export interface SqlStore extends Store {
+  /**
+   * Connects and migrates now instead of on first use.
+   *
+   * Rejects with `StoreSchemaError` where the tables are of another version, and with `StoreUnavailableError` where the database cannot
+   * be reached; both can be tried again.
+   */
+  ready(): Promise<void>
+  close(): Effect.Effect<void>
+}
+
+/** Options that all SQL stores have. */
+export interface SqlStoreOptions {
+  /** Whether the tables are made and brought up to date on first use. Default `true`; `migrationSql` gives the SQL otherwise. */
+  readonly migrate?: boolean | undefined
+  /**
+   * How long a lease outlives its holder's process, in milliseconds. Default 30,000; at least 300.
+   *
+   * A holder renews it every third of that time. Longer than any pause of a process that should not cost it the lease.
+   */
+  readonly leaseMs?: number | undefined
+  /** How long one operation may take before it fails as unavailable, in milliseconds. Default 15,000. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Options of {@link sqlStore}. */
+export interface SqlStoreDialectOptions extends SqlStoreOptions {
+  /** A Kysely dialect, fresh: the store closes what it opens. */
+  readonly dialect: Dialect | (() => Promise<Dialect>)
+  /** Whose SQL it speaks. */
+  readonly flavor: SqlFlavor
+  /** Postgres only: the schema that holds the tables; made where it is missing. Default `public`. */
+  readonly schema?: string | undefined
+}
+
+/**
+ * Makes a store over another Kysely dialect that speaks the SQL of SQLite or of Postgres: libSQL, PGlite, a serverless driver.
+ *
+ * What the dialect has to keep: each statement is atomic and seen by all once it is answered; `numAffectedRows` counts the rows that
+ * were changed (0 where `on conflict do nothing` did nothing, or its `where` did not hold); `returning` gives rows; `sqlite`: 3.42 or
+ * later, and `connection()` stays with one connection for `begin immediate`; `postgres`: 12 or later, with transactions. `storeContract`
+ * and `leaseContract` of `@keyward/core/testing` tell whether it does.
+ */
+export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
+  const { dialect, flavor, schema, migrate = true, leaseMs = 30_000, timeoutMs = 15_000 } = options
+  if (flavor !== "sqlite" && flavor !== "postgres") throw invalid("flavor", 'must be "sqlite" or "postgres".')
+  if (schema !== undefined && !schemaForm.test(schema)) {
+    throw invalid("schema", "must be a name of 1 to 63 letters, digits and underscores that begins with no digit.")
+  }
+  if (!Number.isSafeInteger(leaseMs) || leaseMs < 300)
+    throw invalid("leaseMs", "must be a whole number of at least 300.")
+  if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw invalid("timeoutMs", "must be a positive number.")
+  const database = new SqlDatabase({
+    flavor,
+    schema,
+    dialect: typeof dialect === "function" ? dialect : () => Promise.resolve(dialect),
+    mayMigrate: migrate,
+    timeoutMs,
+  })
+  return {
+    integrations: sqlIntegrations(database),
+    connections: sqlConnections(database),
+    catalogs: sqlCatalogs(database),
+    oauth: sqlOAuth(database),
+    lease: sqlLease(database, leaseMs),
+    ready: () => database.ready(),
+    close: () => Effect.promise(() => database.close()),
+  }
+}
+
+const schemaForm = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/
+
+const invalid = (option: string, fault: string): InvalidConfigError =>
+  new InvalidConfigError({ field: `store.${option}`, fault })

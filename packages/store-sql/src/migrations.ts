@@ -1,0 +1,139 @@
+/**
+ * The versions of the tables, as the SQL that leads from each to the next.
+ *
+ * A version that was published never changes. Steps only add, or a process of the version before could not go on while a deploy is
+ * under way.
+ */
+import type { SqlFlavor } from "./SqlFlavor.ts"
+
+/** What a step writes with: qualified table names, and the words that differ between databases. */
+interface Words {
+  readonly table: (name: string) => string
+  /** Text that compares byte by byte. */
+  readonly key: string
+}
+
+const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
+  ({ table, key }) => [
+    `create table ${table("keyward_integrations")} (
+  tenant ${key} not null,
+  slug ${key} not null,
+  revision bigint not null,
+  document text not null,
+  primary key (tenant, slug)
+)`,
+    `create table ${table("keyward_connections")} (
+  tenant ${key} not null,
+  subject ${key} not null,
+  integration ${key} not null,
+  name ${key} not null,
+  version bigint not null,
+  refresh_before bigint,
+  document text not null,
+  primary key (tenant, subject, integration, name)
+)`,
+    `create index keyward_connections_by_integration on ${table("keyward_connections")} (tenant, integration)`,
+    `create index keyward_connections_by_expiry on ${table("keyward_connections")} (tenant, refresh_before)
+  where refresh_before is not null`,
+    `create table ${table("keyward_catalogs")} (
+  tenant ${key} not null,
+  integration ${key} not null,
+  subject ${key} not null,
+  name ${key} not null,
+  revision bigint not null,
+  document text not null,
+  primary key (tenant, integration, subject, name)
+)`,
+    `create table ${table("keyward_oauth_clients")} (
+  tenant ${key} not null,
+  subject ${key} not null,
+  slug ${key} not null,
+  version bigint not null,
+  document text not null,
+  primary key (tenant, subject, slug)
+)`,
+    `create table ${table("keyward_oauth_sessions")} (
+  tenant ${key} not null,
+  state_hash ${key} not null,
+  expires_at bigint not null,
+  version bigint not null,
+  document text not null,
+  primary key (tenant, state_hash)
+)`,
+    `create index keyward_oauth_sessions_by_expiry on ${table("keyward_oauth_sessions")} (tenant, expires_at)`,
+    `create table ${table("keyward_oauth_revocations")} (
+  tenant ${key} not null,
+  id ${key} not null,
+  next_attempt_at bigint not null,
+  document text not null,
+  primary key (tenant, id)
+)`,
+    `create index keyward_oauth_revocations_by_time on ${table("keyward_oauth_revocations")} (tenant, next_attempt_at)`,
+    `create table ${table("keyward_leases")} (
+  name ${key} not null primary key,
+  holder ${key} not null,
+  held_until bigint not null,
+  ttl bigint not null
+)`,
+  ],
+]
+
+/** The version that this package works with. */
+export const schemaVersion = steps.length
+
+/** Where the tables are. */
+export interface SchemaPlace {
+  readonly flavor: SqlFlavor
+  /** Postgres only. Default: `public`. */
+  readonly schema?: string | undefined
+}
+
+/** The statements that lead from a version to {@link schemaVersion}, in order, with the record of having run. */
+export const statementsFrom = ({ flavor, schema }: SchemaPlace, from: number): ReadonlyArray<string> => {
+  const prefix = flavor === "postgres" ? `${quoted(schema ?? "public")}.` : ""
+  const table = (name: string): string => `${prefix}${name}`
+  const words = { table, key: flavor === "postgres" ? `text collate "C"` : "text" }
+  const now = flavor === "postgres" ? "cast(extract(epoch from now()) * 1000 as bigint)" : "unixepoch() * 1000"
+  return [
+    ...(flavor === "postgres" && from === 0 && schema !== undefined && schema !== "public"
+      ? [`create schema if not exists ${quoted(schema)}`]
+      : []),
+    ...(from === 0
+      ? [`create table ${table("keyward_schema")} (version bigint not null primary key, applied_at bigint not null)`]
+      : []),
+    ...steps.flatMap((step, index) =>
+      index < from
+        ? []
+        : [
+            ...step(words),
+            `insert into ${table("keyward_schema")} (version, applied_at) values (${index + 1}, ${now})`,
+          ],
+    ),
+  ]
+}
+
+/** Options of {@link migrationSql}. */
+export interface MigrationSqlOptions extends SchemaPlace {
+  /** The version that is there. Default 0: nothing. */
+  readonly from?: number | undefined
+}
+
+/**
+ * The SQL that makes the tables, or brings them up to date, as one transaction: for hosts that run migrations by hand and pass
+ * `migrate: false`. Empty when there is nothing to do.
+ *
+ * @example
+ * ```ts
+ * import { migrationSql } from "@keyward/store-sql"
+ *
+ * console.log(migrationSql({ flavor: "postgres", schema: "keyward" }))
+ * ```
+ */
+export const migrationSql = ({ from = 0, ...place }: MigrationSqlOptions): string => {
+  const statements = statementsFrom(place, from)
+  if (statements.length === 0) return ""
+  const begin = place.flavor === "sqlite" ? "begin immediate" : "begin"
+  return [begin, ...statements, "commit"].map((statement) => `${statement};\n`).join("")
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`

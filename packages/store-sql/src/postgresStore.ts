@@ -1,0 +1,78 @@
+/** Records in Postgres, shared by the processes of any number of machines. */
+import { InvalidConfigError } from "@keyward/core"
+import { PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely"
+import { type SqlStore, type SqlStoreOptions, sqlStore } from "./SqlStore.ts"
+
+/** Options of {@link postgresStore}: one of `connectionString` and `pool`. */
+export interface PostgresStoreOptions extends SqlStoreOptions {
+  /** `postgres://user:password@host:port/database`. The store makes a pool of its own and closes it. */
+  readonly connectionString?: string | undefined
+  /** A pool of `pg`, which stays the host's to close. */
+  readonly pool?: PostgresPool | undefined
+  /** The schema that holds the tables; made where it is missing. Default `public`. */
+  readonly schema?: string | undefined
+  /** How many connections the store's own pool opens at most. Default 10. */
+  readonly maxConnections?: number | undefined
+}
+
+/**
+ * Makes a store over Postgres 12 or later, by `pg`, which is loaded on first use.
+ *
+ * A connection is taken from the pool for one statement at a time, and nothing is kept in its session, so that proxies that pool by
+ * transaction work.
+ *
+ * @example
+ * ```ts
+ * import { createExecutor } from "@keyward/core"
+ * import { postgresStore } from "@keyward/store-sql"
+ *
+ * const store = postgresStore({ connectionString: process.env["DATABASE_URL"], schema: "keyward" })
+ * await using executor = await createExecutor({ store })
+ * ```
+ */
+export const postgresStore = (options: PostgresStoreOptions): SqlStore => {
+  const { connectionString, pool, maxConnections = 10, timeoutMs = 15_000, ...rest } = options
+  if ((connectionString === undefined) === (pool === undefined)) {
+    throw new InvalidConfigError({ field: "store", fault: "pass postgresStore either a connectionString or a pool." })
+  }
+  const ownPool = async (): Promise<PostgresPool> => {
+    const { Pool } = await import("pg")
+    const own = new Pool({
+      connectionString,
+      max: maxConnections,
+      connectionTimeoutMillis: Math.min(timeoutMs, 10_000),
+      keepAlive: true,
+    })
+    // An idle connection that the server ends; the pool replaces it.
+    own.on("error", ignored)
+    return own
+  }
+  return sqlStore({
+    ...rest,
+    timeoutMs,
+    flavor: "postgres",
+    dialect: async () => new PostgresDialect({ pool: sturdy(pool ?? (await ownPool()), pool === undefined) }),
+  })
+}
+
+/**
+ * A pool whose clients do not end the process when their connection is lost: `pg` emits that as an event too, and nobody else listens
+ * while a client is in use.
+ */
+const sturdy = (pool: PostgresPool, isOwn: boolean): PostgresPool => {
+  const seen = new WeakSet<PostgresPoolClient>()
+  return {
+    options: pool.options,
+    connect: async () => {
+      const client = await pool.connect()
+      if (!seen.has(client)) {
+        seen.add(client)
+        if ("on" in client && typeof client.on === "function") client.on("error", ignored)
+      }
+      return client
+    },
+    end: () => (isOwn ? pool.end() : Promise.resolve()),
+  }
+}
+
+const ignored = (): void => {}

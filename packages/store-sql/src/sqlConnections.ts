@@ -1,0 +1,134 @@
+/** Connections in a database: rows by key, written by compare-and-set. */
+import { type ConnectionQuery, type ConnectionRow, type ConnectionStore, isRefreshable } from "@keyward/core/effect"
+import type { Owner } from "@keyward/core/effect"
+import type { Kysely } from "kysely"
+import { fromDocument, toDocument } from "./document.ts"
+import { keyText, partitionText } from "./keyText.ts"
+import type { SqlDatabase } from "./SqlDatabase.ts"
+import type { Tables } from "./tables.ts"
+import { wasWritten } from "./wasWritten.ts"
+
+/** See the file's header. */
+export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
+  get: (key) =>
+    database.run("read a connection", "read", async (db) => {
+      const row = await db
+        .selectFrom("keyward_connections")
+        .select("document")
+        .where("tenant", "=", partitionText(key.tenant))
+        .where("subject", "=", partitionText(key.subject))
+        .where("integration", "=", keyText(key.integration))
+        .where("name", "=", keyText(key.name))
+        .executeTakeFirst()
+      return row && (fromDocument(row.document) as ConnectionRow)
+    }),
+  put: (row, expectedVersion) =>
+    database.run("write a connection", "write", async (db) => {
+      const key = columnsOf(row)
+      const written = { version: row.version, refresh_before: refreshBefore(row), document: toDocument(row) }
+      return wasWritten(
+        expectedVersion === 0
+          ? await db
+              .insertInto("keyward_connections")
+              .values({ ...key, ...written })
+              .onConflict((conflict) => conflict.doNothing())
+              .executeTakeFirst()
+          : await db
+              .updateTable("keyward_connections")
+              .set(written)
+              .where("tenant", "=", key.tenant)
+              .where("subject", "=", key.subject)
+              .where("integration", "=", key.integration)
+              .where("name", "=", key.name)
+              .where("version", "=", expectedVersion)
+              .executeTakeFirst(),
+      )
+    }),
+  remove: (key, expectedVersion) =>
+    database.run("remove a connection", "write", async (db) => {
+      const { tenant, subject, integration, name } = columnsOf(key)
+      return wasWritten(
+        await db
+          .deleteFrom("keyward_connections")
+          .where("tenant", "=", tenant)
+          .where("subject", "=", subject)
+          .where("integration", "=", integration)
+          .where("name", "=", name)
+          .$if(expectedVersion !== undefined, (query) => query.where("version", "=", expectedVersion ?? 0))
+          .executeTakeFirst(),
+      )
+    }),
+  list: (query) =>
+    database.run("list connections", "read", async (db) => {
+      const hasOwn = query.owner !== "org" && query.subject !== null && query.subject !== ""
+      const shared = query.owner === "user" ? undefined : page(db, query, "org")
+      const own = hasOwn ? page(db, query, "user") : undefined
+      const both = shared !== undefined && own !== undefined ? shared.unionAll(own) : (shared ?? own)
+      const documents = (await both?.execute()) ?? []
+      const rows = documents.map(({ document }) => fromDocument(document) as ConnectionRow)
+      return shared === undefined || own === undefined ? rows : rows.sort(compareRows).slice(0, query.limit)
+    }),
+  expiring: ({ tenant, before, limit }) =>
+    database.run("list connections that expire", "read", async (db) => {
+      const rows = await db
+        .selectFrom("keyward_connections")
+        .select("document")
+        .where("tenant", "=", partitionText(tenant))
+        .where("refresh_before", "is not", null)
+        .where("refresh_before", "<", before)
+        .orderBy("refresh_before")
+        .limit(limit)
+        .execute()
+      return rows.map(({ document }) => fromDocument(document) as ConnectionRow)
+    }),
+  isUsed: (tenant, integration) =>
+    database.run("look for connections of an integration", "read", async (db) => {
+      const row = await db
+        .selectFrom("keyward_connections")
+        .select("version")
+        .where("tenant", "=", partitionText(tenant))
+        .where("integration", "=", keyText(integration))
+        .limit(1)
+        .executeTakeFirst()
+      return row !== undefined
+    }),
+})
+
+type RowOrder = Pick<ConnectionRow, "integration" | "owner" | "name">
+
+const columnsOf = (key: Pick<ConnectionRow, "tenant" | "subject" | "integration" | "name">) => ({
+  tenant: partitionText(key.tenant),
+  subject: partitionText(key.subject),
+  integration: keyText(key.integration),
+  name: keyText(key.name),
+})
+
+const refreshBefore = ({ status, expiresAt, grant }: ConnectionRow): number | null =>
+  status === "active" && grant !== null && isRefreshable(grant) ? expiresAt : null
+
+/**
+ * One owner's part of a page, which walks the primary key and stops at the limit. Both parts in one condition would have the
+ * database sort every row that a caller can see.
+ */
+const page = (db: Kysely<Tables>, { tenant, subject, integration, after, limit }: ConnectionQuery, owner: Owner) => {
+  let query = db
+    .selectFrom("keyward_connections")
+    .select("document")
+    .where("tenant", "=", partitionText(tenant))
+    .where("subject", "=", partitionText(owner === "org" ? "" : (subject ?? "")))
+  if (integration !== undefined) query = query.where("integration", "=", keyText(integration))
+  if (after !== undefined) {
+    const from = { integration: keyText(after.integration), name: keyText(after.name) }
+    if (owner === after.owner) {
+      query = query.where((eb) => eb(eb.refTuple("integration", "name"), ">", eb.tuple(from.integration, from.name)))
+    } else query = query.where("integration", owner > after.owner ? ">=" : ">", from.integration)
+  }
+  // In a subquery, because a part of a union has no order of its own.
+  const ordered = query.orderBy("integration").orderBy("name").limit(limit)
+  return db.selectFrom(ordered.as(owner === "org" ? "shared" : "own")).select("document")
+}
+
+const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
+
+const compareRows = (one: RowOrder, other: RowOrder): number =>
+  compare(one.integration, other.integration) || compare(one.owner, other.owner) || compare(one.name, other.name)

@@ -1,0 +1,64 @@
+/**
+ * The tables as Kysely sees them: what is looked up, compared or ordered is a column, the record itself a JSON document.
+ *
+ * So a new field of a record needs no migration, and nothing is lost between two versions of this package. Key columns hold what
+ * `keyText` makes of a name.
+ */
+
+/** See `migrations.ts` for the types and indexes behind these. */
+export interface Tables {
+  readonly keyward_schema: { readonly version: number; readonly applied_at: number }
+  readonly keyward_integrations: {
+    readonly tenant: string
+    readonly slug: string
+    readonly revision: number
+    readonly document: string
+  }
+  readonly keyward_connections: {
+    readonly tenant: string
+    /** Empty for the organisation's. */
+    readonly subject: string
+    readonly integration: string
+    readonly name: string
+    readonly version: number
+    /** When the access token expires, where the row is active and can be refreshed; else null. */
+    readonly refresh_before: number | null
+    readonly document: string
+  }
+  readonly keyward_catalogs: {
+    readonly tenant: string
+    readonly integration: string
+    /** Empty, as the name is, for the catalog that all connections share. */
+    readonly subject: string
+    readonly name: string
+    readonly revision: number
+    readonly document: string
+  }
+  readonly keyward_oauth_clients: {
+    readonly tenant: string
+    readonly subject: string
+    readonly slug: string
+    readonly version: number
+    readonly document: string
+  }
+  readonly keyward_oauth_sessions: {
+    readonly tenant: string
+    readonly state_hash: string
+    readonly expires_at: number
+    readonly version: number
+    readonly document: string
+  }
+  readonly keyward_oauth_revocations: {
+    readonly tenant: string
+    readonly id: string
+    readonly next_attempt_at: number
+    readonly document: string
+  }
+  readonly keyward_leases: {
+    readonly name: string
+    readonly holder: string
+    /** By the database's clock, epoch milliseconds. */
+    readonly held_until: number
+    readonly ttl: number
+  }
+}
