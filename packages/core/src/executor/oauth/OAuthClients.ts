@@ -5,13 +5,19 @@ import * as Effect from "effect/Effect"
 import type { ProviderError } from "../../credential/CredentialError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity, Owner } from "../../identity/Identity.ts"
-import { type OAuthClient, type OAuthClientKey, toOAuthClient } from "../../oauth/OAuthClient.ts"
+import {
+  type ClientAuthenticationMethod,
+  type OAuthClient,
+  type OAuthClientKey,
+  toOAuthClient,
+} from "../../oauth/OAuthClient.ts"
 import type { InvalidOAuthClientError } from "../../oauth/OAuthError.ts"
 import type { Resources } from "../Resources.ts"
 import { checkClient, clientKey, type CreateOAuthClientInput } from "./clientInput.ts"
 import { deleteClientItems } from "./clientItems.ts"
 import { forgetRegistration } from "./forgetRegistration.ts"
-import { clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
+import { protocolOf } from "./protocol.ts"
+import { type ClientContent, clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
 import { payBefore } from "./RevocationOutbox.ts"
 
 /** What creating a client can fail with. Nothing is stored then. */
@@ -33,14 +39,39 @@ export const createOAuthClient = (
   input: CreateOAuthClientInput,
 ): Effect.Effect<OAuthClient, CreateOAuthClientError> =>
   Effect.flatMap(checkClient(identity, input), ({ content, secrets }) =>
-    resources.exclusively(
-      clientLockOf(content),
-      Effect.map(saveClient(resources, content, secrets), (record) => {
-        announceClient(resources, identity, record)
-        return toOAuthClient(record)
-      }),
+    Effect.flatMap(methodFor(resources, input, content), (tokenEndpointAuthMethod) =>
+      resources.exclusively(
+        clientLockOf(content),
+        Effect.map(saveClient(resources, { ...content, tokenEndpointAuthMethod }, secrets), (record) => {
+          announceClient(resources, identity, record)
+          return toOAuthClient(record)
+        }),
+      ),
     ),
   )
+
+/** How long the metadata is waited for that only says how a secret is to be sent, in milliseconds. */
+const patienceMs = 5_000
+
+/** Where nobody says how the secret is to be sent, the server's metadata does (RFC 8414, section 2), if it can be had. */
+const methodFor = (
+  resources: Resources,
+  input: CreateOAuthClientInput,
+  { issuer, tokenEndpointAuthMethod: method }: ClientContent,
+): Effect.Effect<ClientAuthenticationMethod> => {
+  if (issuer === null || input.tokenEndpointAuthMethod !== undefined || method !== "client_secret_basic") {
+    return Effect.succeed(method)
+  }
+  const announced = Effect.map(
+    Effect.flatMap(protocolOf(resources), ({ discovery }) => discovery.server(issuer)),
+    ({ tokenEndpointAuthMethodsSupported: supported }): ClientAuthenticationMethod =>
+      supported?.includes("client_secret_post") === true && !supported.includes(method) ? "client_secret_post" : method,
+  )
+  return Effect.timeoutOrElse(
+    Effect.catch(announced, () => Effect.succeed(method)),
+    { duration: patienceMs, orElse: () => Effect.succeed(method) },
+  )
+}
 
 /** The clients that the caller may use, ordered by owner and slug. */
 export const listOAuthClients = (

@@ -33,7 +33,10 @@ export interface CreateOAuthClientInput {
   readonly pushedAuthorizationRequestUrl?: string | undefined
   /** The resource indicator ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)). */
   readonly resource?: string | undefined
-  /** Default: `private_key_jwt` with a private key, `client_secret_basic` with a secret, else `none`. */
+  /**
+   * Default: `private_key_jwt` with a private key; with a secret `client_secret_basic`, or `client_secret_post` where the metadata of
+   * `issuer` can be had and names that and not the other; else `none`.
+   */
   readonly tokenEndpointAuthMethod?: ClientAuthenticationMethod | undefined
   /** Asks for tokens that are bound to a key ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)). */
   readonly dpop?: boolean | undefined

@@ -88,6 +88,34 @@ describe("createClient", () => {
     expect(client.grant).toBe("urn:ietf:params:oauth:grant-type:device_code")
   })
 
+  it.each([
+    [["client_secret_post", "none"], "client_secret_post"],
+    [["client_secret_post", "client_secret_basic"], "client_secret_basic"],
+    [["private_key_jwt"], "client_secret_basic"],
+    [undefined, "client_secret_basic"],
+  ])("sends its secret as the server takes it, of %j by %s (C2)", async (supported, method) => {
+    const metadata = { token_endpoint_auth_methods_supported: supported }
+    const stage = await setOAuthStage({ server: { metadata } })
+    const client = await stage.executor.oauth.createClient(appOf(stage.server, { clientSecret: "s" }))
+    expect(client.tokenEndpointAuthMethod).toBe(method)
+    await connect(stage)
+    const { parameters, headers } = stage.server.requests("token")[0] ?? {}
+    expect(parameters?.has("client_secret")).toBe(method === "client_secret_post")
+    expect(headers?.authorization === undefined).toBe(method === "client_secret_post")
+  })
+
+  it("can be entered while its server is down, or says how it is to be proven itself", async () => {
+    const { executor, server } = await setOAuthStage()
+    server.always("metadata", { fault: "error", error: "server_error", status: 503 })
+    expect(await executor.oauth.createClient(appOf(server, { clientSecret: "s" }))).toMatchObject({
+      tokenEndpointAuthMethod: "client_secret_basic",
+    })
+    const asked = server.requests("metadata").length
+    const given = { clientSecret: "s", tokenEndpointAuthMethod: "client_secret_post" } as const
+    await executor.oauth.createClient(appOf(server, given))
+    expect(server.requests("metadata")).toHaveLength(asked)
+  })
+
   it("keeps secrets as items of the provider and gives none of them out", async () => {
     const { executor, server, store, vault, events } = await setOAuthStage()
     const secrets = { clientSecret: canary("client secret"), privateKey: canary("private key") }
