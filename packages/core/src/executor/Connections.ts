@@ -319,14 +319,39 @@ const changeRow = (
     resources.exclusively(
       lockOf(key),
       Effect.gen(function* () {
-        const { row, compiled } = yield* selectConnection(resources, identity, ref)
-        const next = { ...row, ...change(row, compiled.origins), version: row.version + 1 }
-        if (!(yield* resources.store.connections.put(next, row.version))) return yield* conflict(row)
-        announce(resources, identity, next, event)
-        return toConnection(next, compiled.origins)
+        const { row: first, compiled } = yield* selectConnection(resources, identity, ref)
+        let row = first
+        for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+          const next = { ...row, ...change(row, compiled.origins), version: row.version + 1 }
+          if (yield* resources.store.connections.put(next, row.version)) {
+            announce(resources, identity, next, event)
+            return toConnection(next, compiled.origins)
+          }
+          const current = yield* resources.store.connections.get(row)
+          if (current === undefined || !isSameButForTokens(first, current)) break
+          row = current
+        }
+        return yield* conflict(first)
       }),
     ),
   )
+
+/** How often a change is begun anew that a refresh of the connection's tokens got in the way of. */
+const mostAttempts = 8
+
+/** Whether nothing of a row has changed but what a refresh writes: that is nobody's edit. */
+const isSameButForTokens = (before: ConnectionRow, after: ConnectionRow): boolean =>
+  before.grant?.id === after.grant?.id && edited.every((field) => before[field] === after[field])
+
+const edited = [
+  "template",
+  "provider",
+  "confirmedOrigins",
+  "identityLabel",
+  "description",
+  "status",
+  "statusReason",
+] as const
 
 /** Somebody else wrote the row first. */
 const conflict = (row: ConnectionRow): Effect.Effect<never, ConnectionConflictError> =>

@@ -190,6 +190,35 @@ describe("a connection that changes while it is refreshed", () => {
     expect(account.server.reuses).toBe(0)
   })
 
+  it.each(["intent", "edit"] as const)(
+    "can be disabled while a refresh writes its row, and not over somebody's edit: %s",
+    async (write) => {
+      const account = await stagedAccount()
+      let isFirst = true
+      account.control.use((operation) =>
+        Effect.suspend(() => {
+          if (operation !== "connections.put" || !isFirst) return Effect.void
+          isFirst = false
+          return Effect.promise(async () => {
+            const row = await rowOf(account.real.store)
+            if (row.grant === null) throw new Error("The row has no grant.")
+            const intent = { id: "other", startedAt: 0, tokenHash: "hash", state: "sent" } as const
+            const change = write === "intent" ? { grant: { ...row.grant, intent } } : { description: "edited" }
+            const next = { ...row, ...change, version: row.version + 1 }
+            await Effect.runPromise(account.real.store.connections.put(next, row.version))
+          })
+        }),
+      )
+      const disabling = account.executor.connections.disable(account.ref)
+      if (write === "edit") {
+        await expect(disabling).rejects.toMatchObject({ _tag: "ConnectionConflictError" })
+      } else {
+        expect(await disabling).toMatchObject({ status: "disabled" })
+        expect((await rowOf(account.real.store)).grant?.intent).toMatchObject({ id: "other" })
+      }
+    },
+  )
+
   it("keeps what was edited", async () => {
     const { account, result } = await whileRefreshing(({ executor, ref }) =>
       executor.connections.update(ref, { identityLabel: "Alice at work" }),
