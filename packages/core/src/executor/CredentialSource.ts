@@ -44,7 +44,7 @@ export const storedCredential = (resources: Resources, selected: SelectedConnect
         resolveAnew: (template) => resolveAnew(resources, selected.row, template),
       }
 
-/** A credential source whose values are read at most once, however many requests a call makes. */
+/** A credential source whose values are read at most once, however many requests a call makes; a failure is not kept. */
 export const readOnce = (source: CredentialSource): CredentialSource => {
   let reading: Effect.Effect<CredentialValues, ConnectionCredentialError> | undefined
   return {
@@ -53,8 +53,13 @@ export const readOnce = (source: CredentialSource): CredentialSource => {
     resolve: (template) => {
       if (reading !== undefined) return reading
       const read = source.resolve(template)
-      if (Exit.isExit(read)) return (reading = read)
-      return Effect.flatMap(Effect.cached(read), (cached) => (reading ??= cached))
+      if (Exit.isExit(read)) return Exit.isSuccess(read) ? (reading = read) : read
+      const forgetful = Effect.onError(read, () =>
+        Effect.sync(() => {
+          reading = undefined
+        }),
+      )
+      return Effect.flatMap(Effect.cached(forgetful), (cached) => (reading ??= cached))
     },
     resolveAnew: (template, rejected) =>
       Effect.map(source.resolveAnew(template, rejected), (values) => {

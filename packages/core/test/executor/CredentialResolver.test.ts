@@ -299,6 +299,31 @@ describe("failures of providers", () => {
     if (code !== "connection_value_missing") expect(failure.details).not.toHaveProperty("authRequired")
   })
 
+  it.each(["at once", "after a while"])(
+    "are not remembered for the rest of the call when they come %s",
+    async (when) => {
+      let reads = 0
+      const provider = credentialProvider({
+        key: "vault",
+        get: () => {
+          reads += 1
+          if (reads > 1) return "second-reading"
+          const failure = new ProviderUnavailableError({ provider: "vault", reason: "outage", nextStep: "Wait." })
+          if (when === "at once") throw failure
+          return Promise.reject(failure)
+        },
+      })
+      const { executor, upstream } = await setStage({
+        config: { providers: [provider] },
+        tools: { call: async ({ fetch }) => [await rejectionOf(fetch("/")), (await fetch("/")).status].slice(1) },
+      })
+      await executor.connections.create({ ...main, template: "bearer", from: { provider: "vault", id: "x" } })
+      await executor.execute(toolOfMain())
+      expect(upstream.requests.map(received)).toMatchObject([{ authorization: "Bearer second-reading" }])
+      expect(reads).toBe(2)
+    },
+  )
+
   it("stops a provider's work when the limit passes", async () => {
     let isStopped = false
     const provider = credentialProvider({
