@@ -1,0 +1,114 @@
+/** The tables come to be once, are never taken back, and are left alone when they are newer. */
+import { DatabaseSync } from "node:sqlite"
+import { StoreUnavailableError } from "@keyward/core"
+import * as Effect from "effect/Effect"
+import { afterAll, describe, expect, it, onTestFinished } from "vitest"
+import { migrationSql, postgresStore, type SqlStore, sqliteStore, StoreSchemaError } from "../src/index.ts"
+import { accountRow } from "./support/account.ts"
+import { makeFolder } from "./support/folder.ts"
+import { startPostgres } from "./support/postgresServer.ts"
+import type { ProcessJob } from "./support/ProcessMessage.ts"
+import { startProcess } from "./support/startProcess.ts"
+
+const server = await startPostgres()
+const connectionString = server?.connectionString ?? ""
+
+afterAll(() => server?.[Symbol.asyncDispose]())
+
+interface Place {
+  readonly job: ProcessJob
+  readonly open: (options?: { readonly migrate?: boolean }) => SqlStore
+  /** The SQL of the tables. */
+  readonly migration: (from?: number) => string
+  /** Runs statements past the store. */
+  readonly sql: (text: string) => Promise<ReadonlyArray<Record<string, unknown>>>
+}
+
+const closing = (store: SqlStore): SqlStore => {
+  onTestFinished(() => Effect.runPromise(store.close()))
+  return store
+}
+
+const inSqlite = (): Place => {
+  const folder = makeFolder()
+  const filename = folder.file("keyward.db")
+  onTestFinished(() => folder[Symbol.dispose]())
+  return {
+    job: { filename },
+    open: (options) => closing(sqliteStore({ filename, ...options })),
+    migration: (from) => migrationSql({ flavor: "sqlite", from }),
+    sql: async (text) => {
+      const database = new DatabaseSync(filename)
+      try {
+        if (text.startsWith("select")) return database.prepare(text).all()
+        database.exec(text)
+        return []
+      } finally {
+        database.close()
+      }
+    },
+  }
+}
+
+let schemas = 0
+
+const inPostgres = (): Place => {
+  const schema = `migrate_${++schemas}`
+  return {
+    job: { connectionString, schema },
+    open: (options) => closing(postgresStore({ connectionString, schema, maxConnections: 2, ...options })),
+    migration: (from) => migrationSql({ flavor: "postgres", schema, from }),
+    sql: async (text) => (await server?.query(text.replace(/(?<=from |into )keyward_/, `${schema}.keyward_`))) ?? [],
+  }
+}
+
+const schemaErrorOf = async (store: SqlStore): Promise<StoreSchemaError> => {
+  try {
+    await store.ready()
+  } catch (error) {
+    if (error instanceof StoreSchemaError) return error
+  }
+  throw new Error("The tables were not refused.")
+}
+
+for (const [database, make, skip] of [
+  ["SQLite", inSqlite, false],
+  ["Postgres", inPostgres, server === undefined],
+] as const) {
+  describe(`the tables of ${database}`, { skip }, () => {
+    it("are made once by many processes that start at the same time, and by many stores of one", async () => {
+      const { job, open, sql } = make()
+      const processes = await Promise.all(Array.from({ length: 4 }, () => startProcess(job)))
+      const stores = Array.from({ length: 4 }, () => open())
+      const warnings = await Promise.all(processes.map((other) => other.ask({ type: "ready" })))
+      await Promise.all(stores.map((store) => store.ready()))
+      expect((await sql("select version from keyward_schema")).map(({ version }) => Number(version))).toEqual([1])
+      expect(JSON.stringify(warnings), "node:sqlite is used without a warning.").not.toMatch(/SQLite/i)
+    })
+
+    it("are left alone when they are newer, and every call says so", async () => {
+      const { open, sql } = make()
+      await open().ready()
+      await sql("insert into keyward_schema (version, applied_at) values (9, 0)")
+      const late = open()
+      expect(await schemaErrorOf(late)).toMatchObject({ reason: "newer", found: 9, known: 1 })
+      const failure = await Effect.runPromise(Effect.flip(late.connections.get(accountRow)))
+      expect(failure).toBeInstanceOf(StoreUnavailableError)
+      expect(failure.message).toContain("version 9")
+      const exit = await Effect.runPromiseExit(late.lease.hold("key", () => Effect.die("held")))
+      expect(JSON.stringify(exit)).toContain("schema_newer")
+      expect(await sql("select version from keyward_schema order by version")).toHaveLength(2)
+    })
+
+    it("are the host's to make with migrate: false, by the SQL that is printed", async () => {
+      const { migration, open, sql } = make()
+      const store = open({ migrate: false })
+      expect(await schemaErrorOf(store)).toMatchObject({ reason: "outdated", found: 0, known: 1 })
+      await sql(migration())
+      await store.ready()
+      expect(await Effect.runPromise(store.connections.put(accountRow, 0))).toBe(true)
+      expect(await Effect.runPromise(open().connections.get(accountRow))).toEqual(accountRow)
+      expect(migration(1)).toBe("")
+    })
+  })
+}
