@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
+import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
 import type { Owner } from "../identity/Identity.ts"
 import type { OAuthClientKey, OAuthClientRecord } from "./OAuthClient.ts"
 import type { OAuthSessionRecord } from "./OAuthSession.ts"
@@ -49,6 +50,8 @@ export interface RevocationRecord {
   readonly provider: string
   readonly tokenItem: string
   readonly tokenTypeHint: "refresh_token" | "access_token"
+  /** Those of the template that the tokens were obtained for; the client's own go over them. */
+  readonly quirks: OAuthQuirks
   readonly attempts: number
   /** Epoch milliseconds. */
   readonly nextAttemptAt: number

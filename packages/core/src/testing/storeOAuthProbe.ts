@@ -141,6 +141,7 @@ export const revocation = (tenant: string, id: string, changes: Partial<Revocati
   provider: "memory",
   tokenItem: `revocation:${id}`,
   tokenTypeHint: "refresh_token",
+  quirks: { basicEncoding: "raw" },
   attempts: 0,
   nextAttemptAt: 1000,
   createdAt: 0,

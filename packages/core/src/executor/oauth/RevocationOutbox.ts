@@ -8,14 +8,18 @@ import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import type { AuthTemplate } from "../../auth/AuthTemplate.ts"
 import { partitionPrefix } from "../../identity/Identity.ts"
 import type { OAuthClientKey } from "../../oauth/OAuthClient.ts"
 import type { Resources } from "../Resources.ts"
 import { payRevocation, secondItemId } from "./payRevocation.ts"
+import { quirksOf, templateQuirks } from "./quirksOf.ts"
 
 /** Tokens that nobody will use again, whose they are, and where they are revoked. */
 export interface RevocationDebt {
   readonly client: OAuthClientKey
+  /** What the tokens were obtained for; `undefined` where that is gone. */
+  readonly template: AuthTemplate | undefined
   readonly issuer: string | null
   readonly revocationUrl: string | null
   readonly accessToken: Redacted.Redacted | undefined
@@ -32,11 +36,11 @@ const pageSize = 20
 export const oweRevocation = (resources: Resources, debt: RevocationDebt): Effect.Effect<void> =>
   Effect.ignore(
     Effect.gen(function* () {
-      const { client, issuer, revocationUrl, accessToken, refreshToken } = debt
+      const { client, template, issuer, revocationUrl, accessToken, refreshToken } = debt
       const token = refreshToken ?? accessToken
       if (revocationUrl === null || token === undefined) return
       const record = yield* resources.store.oauth.clients.get(client)
-      if (record === undefined || record.quirks.revocation === "none") return
+      if (record === undefined || quirksOf(template, record).revocation === "none") return
       const provider = yield* resources.providers.defaultWritable()
       const id = randomUUID()
       const tokenItem = `${partitionPrefix(client, client.owner)}oauth-revocation:${id}`
@@ -55,6 +59,7 @@ export const oweRevocation = (resources: Resources, debt: RevocationDebt): Effec
         provider: provider.key,
         tokenItem,
         tokenTypeHint: refreshToken === undefined ? "access_token" : "refresh_token",
+        quirks: templateQuirks(template),
         attempts: 0,
         nextAttemptAt: now,
         createdAt: now,

@@ -27,9 +27,13 @@ export const endGrant = (
     return Effect.succeed(Effect.void)
   }
   const client = clientKeyOf(row, row.oauthClientOwner ?? row.owner, oauthClient)
-  return Effect.map(
-    Effect.catch(readTokens(resources, row), () => Effect.succeed({ accessToken: undefined, refreshToken: undefined })),
-    (tokens) =>
-      oweRevocation(resources, { client, issuer: grant.issuer, revocationUrl: grant.revocationUrl, ...tokens }),
-  )
+  const { issuer, revocationUrl } = grant
+  return Effect.gen(function* () {
+    const nothing = { accessToken: undefined, refreshToken: undefined }
+    const tokens = yield* Effect.catch(readTokens(resources, row), () => Effect.succeed(nothing))
+    const integrations = resources.store.integrations.get(row.tenant, row.integration)
+    const integration = yield* Effect.catch(integrations, () => Effect.undefined)
+    const template = integration?.authTemplates.find(({ slug }) => slug === row.template)
+    return oweRevocation(resources, { client, template, issuer, revocationUrl, ...tokens })
+  })
 }

@@ -202,7 +202,15 @@ export const disown = (resources: Resources, flow: OAuthFlow, { tokens, server }
     if (other !== null && other.clientId === record.clientId && isSameIssuer(other.issuer, server.issuer)) return
     const { issuer, revocationUrl } = server
     const { accessToken, refreshToken } = tokens
-    yield* oweRevocation(resources, { client: keyOf(record), issuer, revocationUrl, accessToken, refreshToken })
+    const { template } = flow
+    yield* oweRevocation(resources, {
+      client: keyOf(record),
+      template,
+      issuer,
+      revocationUrl,
+      accessToken,
+      refreshToken,
+    })
   }).pipe(Effect.ignore)
 
 const keyOf = ({ tenant, subject, owner, slug }: OAuthClientKey): OAuthClientKey => ({ tenant, subject, owner, slug })

@@ -11,6 +11,7 @@ import type { Resources } from "../Resources.ts"
 import { isSameHost, isSameIssuer } from "./clientServer.ts"
 import { loadClient } from "./loadClient.ts"
 import { protocolOf } from "./protocol.ts"
+import { withClientQuirks } from "./quirksOf.ts"
 
 type PayError = ProviderError | CredentialProviderNotRegisteredError | StoreUnavailableError
 
@@ -70,7 +71,7 @@ const attempt = (resources: Resources, record: RevocationRecord): Effect.Effect<
       tokenUrl: client.record.tokenUrl ?? revocationUrl,
       revocationUrl,
       client: { ...client.credential, issuer: record.issuer },
-      quirks: client.record.quirks,
+      quirks: withClientQuirks(record.quirks, client.record),
     }
     const answer = yield* Effect.result(protocol.revokeToken(context, token, tokenTypeHint))
     if (Result.isSuccess(answer)) return { kind: "revoked" } as const

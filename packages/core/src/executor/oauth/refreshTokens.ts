@@ -321,7 +321,8 @@ class Refresh {
     if (row.oauthClient === null) return Effect.void
     const client = clientKeyOf(row, row.oauthClientOwner ?? row.owner, row.oauthClient)
     const { issuer, revocationUrl } = row.grant
-    return oweRevocation(this.#resources, { client, issuer, revocationUrl, accessToken, refreshToken })
+    const template = this.#selected.integration.authTemplates.find(({ slug }) => slug === row.template)
+    return oweRevocation(this.#resources, { client, template, issuer, revocationUrl, accessToken, refreshToken })
   }
 
   #failed(

@@ -10,7 +10,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { OAuthQuirks } from "../../auth/OAuthQuirks.ts"
 import { TokenRequestError } from "../../oauth/tokenFailure.ts"
-import type { TokenSet } from "../../oauth/TokenSet.ts"
+import { scopeSet, type TokenSet } from "../../oauth/TokenSet.ts"
 import type { TokenContext, TokenRequest } from "../../oauth/TokenEndpoint.ts"
 import type { Resources } from "../Resources.ts"
 import type { SelectedConnection } from "../ConnectionSelector.ts"
@@ -105,7 +105,7 @@ const prepare = (
     }
     const { resource, requestedScope } = grant
     if (refreshToken !== undefined) {
-      const scope = quirks.scopeOnRefresh === true ? requestedScope : null
+      const scope = quirks.scopeOnRefresh === true ? scopeHeld(requestedScope, row.oauthScope) : null
       return { context, request: { type: "refresh_token", refreshToken, scope, resource } }
     }
     if (grant.assertionSubject === null) {
@@ -125,6 +125,21 @@ const prepare = (
     )
     return { context, request: { type: "jwt_bearer", assertion, scope: requestedScope, resource } }
   })
+
+/**
+ * Of the scopes asked for those that were granted: a refresh that names more is turned down (RFC 6749, section 6).
+ *
+ * Servers name what they granted in full, cut short or in other letters, and leave `offline_access` out; where nothing is recognised
+ * there is nothing to go by.
+ */
+const scopeHeld = (requested: string | null, granted: string | null): string | null => {
+  const has = new Set([...scopeSet(granted)].map(shortName))
+  const held = [...scopeSet(requested)].filter((scope) => scope === "offline_access" || has.has(shortName(scope)))
+  return held.some((scope) => has.has(shortName(scope))) ? held.join(" ") : requested
+}
+
+/** `https://graph.microsoft.com/Mail.Read` is `Mail.Read`. */
+const shortName = (scope: string): string => scope.toLowerCase().replace(/^https?:.*\//, "")
 
 /** Another address for refreshes is data of the integration; it may not lead anywhere but to hosts that are its own. */
 const refreshUrl = (tokenUrl: string, quirks: OAuthQuirks): string => {

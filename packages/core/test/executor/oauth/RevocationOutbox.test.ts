@@ -51,6 +51,24 @@ describe("removing a connection", () => {
     expect(await debts()).toEqual([])
   })
 
+  it("goes by the quirks of the template as the token requests did", async () => {
+    const template = { quirks: { basicEncoding: "raw" } } as const
+    const { executor, server } = await setConnected({ template }, { clientSecret: "100%" })
+    await executor.connections.remove(mine)
+    const { headers } = await server.received("revocation", 1)
+    expect(headers.authorization).toBe(`Basic ${Buffer.from("app-id:100%").toString("base64")}`)
+    expect(headers.authorization).toBe(server.requests("token")[0]?.headers.authorization)
+  })
+
+  it("owes nothing where the template says that the server cannot revoke", async () => {
+    const { executor, server, vault, debts } = await setConnected({ template: { quirks: { revocation: "none" } } })
+    await executor.connections.remove(mine)
+    await executor.close()
+    expect(server.requests("revocation")).toEqual([])
+    expect(vault.items.size).toBe(0)
+    expect(await debts()).toEqual([])
+  })
+
   it("does not wait for a server that hangs (K5)", async () => {
     const { executor, server } = await setConnected()
     server.always("revocation", { fault: "hang" })

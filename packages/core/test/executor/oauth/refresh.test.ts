@@ -323,6 +323,31 @@ describe("an answer that cannot be used", () => {
   })
 })
 
+describe("a provider that wants scopes with each refresh", () => {
+  const quirks = { scopeOnRefresh: true } as const
+  const scopeSent = (account: Awaited<ReturnType<typeof connectAccount>>) =>
+    account.server.requests("token").at(-1)?.parameters.get("scope")
+
+  it("is asked for no more than it granted, which would end in invalid_scope (D3)", async () => {
+    const template = { scopes: ["files:read", "files:write", "offline_access"], quirks }
+    const account = await connectAccount({ server: { scopes: ["files:read", "offline_access"] }, template })
+    await account.expire()
+    expect((await account.call()).ok).toBe(true)
+    expect(scopeSent(account)).toBe("files:read offline_access")
+  })
+
+  it.each(["https://graph.example/Files.Read", "files.read", "something else entirely"])(
+    "is asked as before where it spells what it granted as %j",
+    async (granted) => {
+      const account = await connectAccount({ template: { scopes: ["Files.Read", "offline_access"], quirks } })
+      await account.edit({ oauthScope: granted })
+      await account.expire()
+      await account.call()
+      expect(scopeSent(account)).toBe("Files.Read offline_access")
+    },
+  )
+})
+
 describe("a service that turns a token down", () => {
   it("causes one refresh for a hundred calls, each of which is repeated once", async () => {
     const account = await connectAccount()
