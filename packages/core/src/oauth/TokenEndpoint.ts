@@ -44,7 +44,7 @@ export type TokenRequest =
       readonly resource: string | null
     }
   | { readonly type: "client_credentials"; readonly scope: string | null; readonly resource: string | null }
-  | { readonly type: "device_code"; readonly deviceCode: Redacted.Redacted }
+  | { readonly type: "device_code"; readonly deviceCode: Redacted.Redacted; readonly resource: string | null }
   | {
       readonly type: "token_exchange"
       readonly subjectToken: Redacted.Redacted
@@ -177,7 +177,7 @@ const grantParameters = (request: TokenRequest, quirks: OAuthQuirks): Readonly<R
     case "client_credentials":
       return { scope, ...common }
     case "device_code":
-      return { device_code: request.deviceCode }
+      return { device_code: request.deviceCode, ...common }
     case "jwt_bearer":
       return { assertion: request.assertion, scope, ...common }
     case "token_exchange":

@@ -117,7 +117,7 @@ const providers: Readonly<Record<string, Provider>> = {
         fails: { kind: "client_rejected", code: "invalid_client" },
       },
       "a device that is not confirmed yet, in a 200": {
-        request: { type: "device_code", deviceCode: Redacted.make("device-1") },
+        request: { type: "device_code", deviceCode: Redacted.make("device-1"), resource: null },
         answer: { json: { error: "authorization_pending" } },
         fails: { kind: "pending", code: "authorization_pending" },
       },

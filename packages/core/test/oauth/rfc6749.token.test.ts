@@ -74,7 +74,7 @@ describe("a token request", () => {
     const resource = "https://mcp.example/mcp"
     await tokensOf(context, { type: "client_credentials", scope: "a b", resource })
     await tokensOf(context, code({ resource }))
-    await tokensOf(context, { type: "device_code", deviceCode: Redacted.make("device-1") })
+    await tokensOf(context, { type: "device_code", deviceCode: Redacted.make("device-1"), resource: null })
     expect(formOf(upstream, 0)).toMatchObject({ scope: "a b", resource })
     expect(formOf(upstream, 1)).toMatchObject({ resource })
     expect(formOf(upstream, 2)).toMatchObject({

@@ -83,14 +83,15 @@ const ask = (
     const { deviceCode, dpopKey } = secrets
     if (deviceCode === undefined) return yield* Effect.fail(new OAuthSessionNotFoundError())
     const dpop = dpopKey === undefined ? undefined : yield* protocol.readDpopKey(dpopKey)
+    const { resource } = claimed
     const { tokenUrl } = claimed.server
     const context = { http: protocol.http, tokenUrl, client: flow.client.credential, quirks: flow.quirks, dpop }
-    const answer = yield* Effect.result(protocol.requestTokens(context, { type: "device_code", deviceCode }))
+    const answer = yield* Effect.result(protocol.requestTokens(context, { type: "device_code", deviceCode, resource }))
     if (Result.isFailure(answer)) return yield* unfinished(resources, protocol, identity, claimed, answer.failure)
     const obtained: Obtained = {
       tokens: answer.success,
       server: claimed.server,
-      resource: claimed.resource,
+      resource,
       requestedScope: claimed.requestedScope,
       dpopKey,
       assertionSubject: null,

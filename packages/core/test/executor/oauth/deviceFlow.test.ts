@@ -61,6 +61,17 @@ describe("a device flow", () => {
     ])
   })
 
+  it("asks for its resource with the device code and with the token (A5)", async () => {
+    const { executor, server, start } = await setDevice()
+    const resource = "https://api.example/mcp"
+    await executor.oauth.createClient(appOf(server, { grant: "device_code", resource }))
+    const { state } = await start()
+    pass(5)
+    expect(await executor.oauth.poll(state)).toMatchObject({ status: "connected" })
+    expect(server.requests("device_authorization")[0]?.parameters.get("resource")).toBe(resource)
+    expect(server.requests("token")[0]?.parameters.get("resource")).toBe(resource)
+  })
+
   it("asks with the provider's own parameters, which cannot be those of the protocol", async () => {
     const { executor, server } = await setDevice()
     const app = { grant: "device_code", authorizationParams: { audience: "https://api.example/" } } as const
