@@ -5,6 +5,7 @@ import { InvalidConfigError } from "@keyward/core"
 import type { Store } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import type { Dialect } from "kysely"
+import { keepDatabase } from "./databaseOf.ts"
 import { SqlDatabase } from "./SqlDatabase.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { sqlConnections } from "./sqlConnections.ts"
@@ -72,7 +73,7 @@ export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
     mayMigrate: migrate,
     timeoutMs,
   })
-  return {
+  return keepDatabase(database, {
     integrations: sqlIntegrations(database),
     connections: sqlConnections(database),
     catalogs: sqlCatalogs(database),
@@ -80,7 +81,7 @@ export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
     lease: sqlLease(database, leaseMs),
     ready: () => database.ready(),
     close: () => Effect.promise(() => database.close()),
-  }
+  })
 }
 
 const schemaForm = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/

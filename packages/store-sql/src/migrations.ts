@@ -75,6 +75,17 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   held_until bigint not null,
   ttl bigint not null
 )`,
+    `create table ${table("keyward_vaults")} (
+  vault ${key} not null primary key,
+  version bigint not null,
+  document text not null
+)`,
+    `create table ${table("keyward_secrets")} (
+  vault ${key} not null,
+  name ${key} not null,
+  sealed text not null,
+  primary key (vault, name)
+)`,
   ],
 ]
 

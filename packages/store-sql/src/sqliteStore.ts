@@ -1,5 +1,5 @@
 /** Records in a SQLite file, shared by the processes of one machine. */
-import { closeSync, mkdirSync, openSync } from "node:fs"
+import { mkdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
 import { InvalidConfigError } from "@keyward/core"
 import { SqliteDialect } from "kysely"
@@ -43,8 +43,19 @@ export const sqliteStore = ({ filename, ...options }: SqliteStoreOptions): SqlSt
 const opened = (filename: string): NodeSqlite => {
   if (filename !== ":memory:") {
     mkdirSync(dirname(filename), { recursive: true, mode: 0o700 })
-    // SQLite gives its other files the mode of this one.
-    closeSync(openSync(filename, "a", 0o600))
+    createForOwnerAlone(filename)
   }
   return new NodeSqlite(filename)
+}
+
+/**
+ * SQLite gives its other files the mode of this one. A file that is there is not touched: where locks belong to the process, closing any
+ * descriptor of it would free those that another store of this process holds.
+ */
+const createForOwnerAlone = (filename: string): void => {
+  try {
+    writeFileSync(filename, "", { flag: "wx", mode: 0o600 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error
+  }
 }

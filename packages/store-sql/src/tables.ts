@@ -5,6 +5,8 @@
  * `keyText` makes of a name.
  */
 
+import type { ColumnType } from "kysely"
+
 /** See `migrations.ts` for the types and indexes behind these. */
 export interface Tables {
   readonly keyward_schema: { readonly version: number; readonly applied_at: number }
@@ -60,5 +62,18 @@ export interface Tables {
     /** By the database's clock, epoch milliseconds. */
     readonly held_until: number
     readonly ttl: number
+  }
+  /** One row per vault of sealed secrets: its data keys, themselves sealed. */
+  readonly keyward_vaults: {
+    readonly vault: string
+    /** Goes up with every change of the keys, so that a process notices that its own are old. Drivers of Postgres give it as text. */
+    readonly version: ColumnType<number | string, number, number>
+    readonly document: string
+  }
+  readonly keyward_secrets: {
+    readonly vault: string
+    /** A keyed hash of the id. */
+    readonly name: string
+    readonly sealed: string
   }
 }

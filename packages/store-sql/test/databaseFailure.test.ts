@@ -59,7 +59,7 @@ describe("what is said of a database's error", () => {
     using folder = makeFolder()
     const store = sqliteStore({ filename: folder.path })
     const failure = await Effect.runPromise(Effect.flip(store.connections.get(accountRow)))
-    expect(failure).toMatchObject({ operation: "read a connection", reason: "EISDIR" })
+    expect(failure).toMatchObject({ operation: "read a connection", reason: "sqlite_14" })
     expect(failure.message).not.toContain(folder.path)
     await Effect.runPromise(store.close())
   })
