@@ -30,6 +30,8 @@ const allowed = new Map([
   ["packages/provider-encrypted-file/src/vaultKey.ts", "encrypts the value it stores"],
   ["packages/provider-keychain/src/Keychain.ts", "hands the value to the operating system"],
   ["packages/provider-onepassword/src/opCli.ts", "hands the service account token to the CLI in its environment"],
+  ["packages/store-sql/src/secretKey.ts", "stretches the passphrase, or imports the key, that seals secrets"],
+  ["packages/store-sql/src/secretSeal.ts", "encrypts the value it stores"],
 ])
 
 interface RedactedNames {
