@@ -67,6 +67,9 @@ export interface ConnectionRow extends ConnectionKey {
  */
 export const firstVersion = (now: number): number => now * 1000
 
+/** The reason of a connection that the host took out of use, until it is enabled again. */
+export const disabledByHost = "disabled_by_host"
+
 /** The reason of a connection whose integration moved to another origin since it was confirmed. */
 export const originsChanged = "origins_changed"
 
@@ -81,21 +84,26 @@ export const statusInForce = (row: ConnectionRow, origins: string): Pick<Connect
     : { status: row.status, statusReason: row.statusReason }
 
 /** What a host sees of a row; `origins` are its integration's, joined as {@link joinOrigins} does. */
-export const toConnection = (row: ConnectionRow, origins: string): Connection => ({
-  owner: row.owner,
-  name: row.name,
-  integration: row.integration,
-  template: row.template,
-  provider: row.provider,
-  address: connectionAddress(row),
-  identityLabel: row.identityLabel,
-  description: row.description,
-  expiresAt: row.expiresAt,
-  oauthClient: row.oauthClient,
-  oauthClientOwner: row.oauthClientOwner,
-  oauthScope: row.oauthScope,
-  ...statusInForce(row, origins),
-})
+export const toConnection = (row: ConnectionRow, origins: string): Connection => {
+  const { status, statusReason } = statusInForce(row, origins)
+  // Made for each call, and spreading would cost more than everything else here.
+  return {
+    owner: row.owner,
+    name: row.name,
+    integration: row.integration,
+    template: row.template,
+    provider: row.provider,
+    address: connectionAddress(row),
+    identityLabel: row.identityLabel,
+    description: row.description,
+    expiresAt: row.expiresAt,
+    oauthClient: row.oauthClient,
+    oauthClientOwner: row.oauthClientOwner,
+    oauthScope: row.oauthScope,
+    status,
+    statusReason,
+  }
+}
 
 /** Origins as one comparable text: sorted, unique, joined by spaces. */
 export const joinOrigins = (origins: ReadonlyArray<string>): string => [...new Set(origins)].sort().join(" ")

@@ -12,8 +12,11 @@ export interface RefreshIntent {
   readonly startedAt: number
   /** SHA-256 of the refresh token that is being used, base64url; `null` where none is. Tells whether it was replaced since. */
   readonly tokenHash: string | null
-  /** `sent`: no answer was recorded. `unknown`: an answer was lost and replaying at once did not bring it back. */
-  readonly state: "sent" | "unknown"
+  /**
+   * `sent`: no answer was recorded. `unknown`: an answer was lost and replaying at once did not bring it back. `held`: the process that
+   * has the answer cannot write it yet; `startedAt` is then when it last said so.
+   */
+  readonly state: "sent" | "unknown" | "held"
 }
 
 /** See the file's header. */

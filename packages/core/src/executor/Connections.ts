@@ -6,7 +6,13 @@
  */
 import * as Effect from "effect/Effect"
 import type { CredentialValues } from "../auth/applyAuth.ts"
-import { type Connection, type ConnectionRow, joinOrigins, toConnection } from "../connection/Connection.ts"
+import {
+  type Connection,
+  type ConnectionRow,
+  disabledByHost,
+  joinOrigins,
+  toConnection,
+} from "../connection/Connection.ts"
 import {
   ConnectionConflictError,
   ConnectionCredentialError,
@@ -267,8 +273,6 @@ export const resolveValues = (
     const source = storedCredential(resources, selected)
     return Effect.flatMap(source.template, (template) => source.resolve(template))
   })
-
-const disabledByHost = "disabled_by_host"
 
 const withdrawn = (row: ConnectionRow): ConnectionRow => ({
   ...row,

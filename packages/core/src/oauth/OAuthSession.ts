@@ -33,6 +33,8 @@ export interface OAuthSessionRecord {
   readonly name: string
   readonly template: string
   readonly identityLabel: string | null | undefined
+  /** The integration's origins when the flow began, joined by spaces: those that the person agreed to by beginning it. */
+  readonly confirmedOrigins: string
   readonly redirectUri: string | null
   readonly server: PinnedServer
   readonly resource: string | null

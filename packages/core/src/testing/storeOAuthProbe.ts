@@ -123,6 +123,7 @@ export const oauthSession = (
   resource: null,
   requestedScope: "read write",
   stepUps: 0,
+  confirmedOrigins: "https://api.example.com",
   sealed: "header..iv.ciphertext.tag",
   createdAt: 0,
   expiresAt: 600_000,

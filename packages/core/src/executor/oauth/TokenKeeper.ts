@@ -21,6 +21,9 @@ import { UnsavedTokens } from "./UnsavedTokens.ts"
 
 type Flight = Deferred.Deferred<CredentialValues, ConnectionCredentialError>
 
+/** A service that rejects a token fresh from a forced refresh is believed for so long, in milliseconds. */
+const shortestForcedMs = 10_000
+
 /** How long closing waits for a store or a provider that does not answer, in milliseconds. */
 const longestDrainMs = 60_000
 
@@ -69,7 +72,11 @@ export class TokenKeeper {
     const key = refreshLeaseKey(selected.row)
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const forced = this.#forced.get(key)
-      if (forced !== undefined && Math.abs(now - forced.at) < 60_000 && isSameCredential(forced.values, rejected)) {
+      if (
+        forced !== undefined &&
+        Math.abs(now - forced.at) < shortestForcedMs &&
+        isSameCredential(forced.values, rejected)
+      ) {
         return Effect.succeed(rejected)
       }
       return Effect.tap(this.refresh(selected, { kind: "rejected", values: rejected }), (values) =>

@@ -9,7 +9,7 @@ import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { Resources } from "../Resources.ts"
 import { isGrantedRow } from "./GrantedConnection.ts"
-import { type FreshTokens, isSuperseded, saveTokens } from "./saveTokens.ts"
+import { type FreshTokens, isSuperseded, markHeld, saveTokens } from "./saveTokens.ts"
 import { refreshLeaseKey } from "./tokenItems.ts"
 
 interface Unsaved {
@@ -77,8 +77,12 @@ export class UnsavedTokens {
       Effect.suspend(() => {
         const unsaved = this.#byKey.get(name)
         if (unsaved === undefined) return Effect.void
-        return Effect.tap(saveTokens(this.#resources, unsaved.identity, unsaved.key, unsaved.tokens), () =>
-          Effect.sync(() => this.#byKey.delete(name)),
+        const { identity, key, tokens } = unsaved
+        return Effect.tapError(
+          Effect.tap(saveTokens(this.#resources, identity, key, tokens), () =>
+            Effect.sync(() => this.#byKey.delete(name)),
+          ),
+          () => markHeld(this.#resources, key, tokens.grantId),
         )
       }),
     )

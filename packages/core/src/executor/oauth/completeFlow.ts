@@ -102,6 +102,7 @@ const redeem = (
         server: { ...session.server, tokenUrl },
         resource,
         requestedScope: session.requestedScope,
+        confirmedOrigins: session.confirmedOrigins,
         dpopKey: secrets.dpopKey,
         assertionSubject: null,
         stepUps: session.stepUps,

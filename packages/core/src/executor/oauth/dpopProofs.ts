@@ -33,7 +33,9 @@ export const dpopProofs = (
         )
         const jwk = pendingKey ?? (yield* stored)
         if (jwk === undefined) return yield* Effect.fail(reauthRequired(row, "dpop_key_missing"))
-        const key = yield* keyOf(protocol, jwk)
+        const key = yield* Effect.catchDefect(keyOf(protocol, jwk), () =>
+          Effect.fail(reauthRequired(row, "dpop_key_missing")),
+        )
         const now = yield* Clock.currentTimeMillis
         return proving(authorizer, ({ method, url }) => {
           const accessToken = values.get("token")

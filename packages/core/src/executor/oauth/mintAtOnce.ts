@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { TokenRequest } from "../../oauth/TokenEndpoint.ts"
 import type { Resources } from "../Resources.ts"
+import { compiledIntegration } from "../../integration/Integration.ts"
 import { pinnedServer } from "./clientServer.ts"
 import { mintConnection } from "./mintConnection.ts"
 import { announceFlow, startFailure } from "./OAuthFlow.ts"
@@ -41,6 +42,7 @@ export const mintAtOnce = (
               server: pinnedServer(flow.server, tokenUrl),
               resource: flow.resource,
               requestedScope: flow.scope,
+              confirmedOrigins: compiledIntegration(flow.integration).origins,
               dpopKey: dpop?.privateJwk,
               assertionSubject,
               stepUps: flow.stepUps,

@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import { type Connection, type ConnectionRow, toConnection } from "../../connection/Connection.ts"
+import { type Connection, type ConnectionRow, disabledByHost, toConnection } from "../../connection/Connection.ts"
 import type { ConnectionGrant } from "../../connection/ConnectionGrant.ts"
 import { connectionAddress, tokenItemId } from "../../connection/ConnectionRef.ts"
 import type { CompiledTemplate } from "../../auth/AuthTemplate.ts"
@@ -47,6 +47,8 @@ export interface Obtained {
   /** Whom an assertion of the client's speaks for (RFC 7523); `null` for other grants. */
   readonly assertionSubject: string | null
   readonly stepUps: number
+  /** The integration's origins when the flow began. */
+  readonly confirmedOrigins: string
   /** `undefined`: as before. */
   readonly identityLabel: string | null | undefined
 }
@@ -80,7 +82,7 @@ const mintUnderLock = (
     const provider = yield* resources.providers.defaultWritable()
     const grant = grantOf(flow, obtained)
     const rowAfter = (previous: ConnectionRow | undefined): GrantedRow =>
-      newRow(flow, obtained, grant, provider.key, compiled.origins, previous)
+      newRow(flow, obtained, grant, provider.key, previous)
     const row = rowAfter(yield* resources.store.connections.get(key))
     const selected: SelectedConnection = { identity, row, integration, compiled }
     const template = compiled.template(flow.template.slug)
@@ -147,10 +149,9 @@ const grantOf = ({ client }: OAuthFlow, obtained: Obtained): ConnectionGrant => 
 
 const newRow = (
   { key, template, client }: OAuthFlow,
-  { tokens, requestedScope, identityLabel }: Obtained,
+  { tokens, requestedScope, identityLabel, confirmedOrigins }: Obtained,
   grant: ConnectionGrant,
   provider: string,
-  origins: string,
   previous: ConnectionRow | undefined,
 ): GrantedRow => ({
   ...key,
@@ -158,7 +159,7 @@ const newRow = (
   provider,
   origin: "minted",
   items: [["token", tokenItemId(key)]],
-  confirmedOrigins: origins,
+  confirmedOrigins,
   identityLabel: identityLabel === undefined ? (previous?.identityLabel ?? null) : identityLabel,
   description: previous?.description ?? null,
   expiresAt: tokens.expiresAt,
@@ -167,8 +168,10 @@ const newRow = (
   // RFC 6749, section 5.1: an answer without a scope grants what was asked for.
   oauthScope: tokens.scope ?? requestedScope,
   grant,
-  status: "active",
-  statusReason: null,
+  // What the host took out of use is not put back by whoever connects the account.
+  ...(previous?.statusReason === disabledByHost
+    ? { status: previous.status, statusReason: disabledByHost }
+    : { status: "active", statusReason: null }),
   version: 0,
 })
 

@@ -5,6 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import { compiledIntegration } from "../../integration/Integration.ts"
 import type { OAuthSessionRecord, PinnedServer } from "../../oauth/OAuthSession.ts"
 import type { WrappedSessionSecrets } from "../../oauth/sealedSession.ts"
 import type { Resources } from "../Resources.ts"
@@ -45,6 +46,7 @@ export const keepSession = (
       name: key.name,
       template: template.slug,
       identityLabel: input.identityLabel,
+      confirmedOrigins: compiledIntegration(flow.integration).origins,
       redirectUri,
       server: yield* heldServer(resources, flow),
       resource: flow.resource,

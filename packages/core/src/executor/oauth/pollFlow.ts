@@ -93,6 +93,7 @@ const ask = (
       server: claimed.server,
       resource,
       requestedScope: claimed.requestedScope,
+      confirmedOrigins: claimed.confirmedOrigins,
       dpopKey,
       assertionSubject: null,
       stepUps: claimed.stepUps,

@@ -27,9 +27,9 @@ import { type GrantedConnection, type GrantedRow, isGrantedRow } from "./Granted
 import { isClientOfGrant } from "./clientServer.ts"
 import { clientKeyOf, loadClient, type LoadedClient } from "./loadClient.ts"
 import { reauthRequired, type ExpiryReason, refreshFailed, refusedRefresh } from "./refreshFailures.ts"
-import { requestRefresh } from "./requestRefresh.ts"
+import { dpopKeyUnusable, requestRefresh } from "./requestRefresh.ts"
 import { oweRevocation } from "./RevocationOutbox.ts"
-import { type FreshTokens, saveTokens } from "./saveTokens.ts"
+import { type FreshTokens, markHeld, saveTokens } from "./saveTokens.ts"
 import { dpopItemId, isSameToken, readTokens, refreshLeaseKey, tokenHash } from "./tokenItems.ts"
 import type { UnsavedTokens } from "./UnsavedTokens.ts"
 
@@ -71,6 +71,9 @@ export const refreshTokens = (
     (error) => refresh.withoutStore(error),
   )
 }
+
+/** A process that holds unsaved tokens says so at least once a minute; one that has not for this long is gone. Milliseconds. */
+const heldForMs = 90_000
 
 type Round = Effect.Effect<CredentialValues, ConnectionCredentialError | StoreUnavailableError>
 
@@ -211,6 +214,13 @@ class Refresh {
         const served = this.#serve(inHand, now)
         if (served !== undefined) return yield* served
       }
+      const isHeld = isReplay && grant.intent.state === "held" && this.#memory.unsaved.of(row) === undefined
+      if (isHeld && Math.abs(now - grant.intent.startedAt) < heldForMs) {
+        return yield* (
+          this.#serve(inHand, now) ??
+          Effect.fail(refreshFailed(row, "held_elsewhere", "Another process has new tokens and will write them.", 2000))
+        )
+      }
       if (isReplay && grant.intent.state === "sent" && Math.abs(now - grant.intent.startedAt) < settledAfterMs) {
         if (yield* this.#isOtherDone(row, grant.intent.id, settledAfterMs)) return yield* this.round(count + 1)
       }
@@ -299,6 +309,7 @@ class Refresh {
       if (Result.isFailure(saved)) {
         announce(this.#resources, identity, row, { type: "credential.unsaved", reason: saved.failure._tag })
         yield* unsaved.keep(identity, row, fresh)
+        yield* markHeld(this.#resources, row, fresh.grantId)
         return true
       }
       unsaved.forget(row)
@@ -338,6 +349,7 @@ class Refresh {
         return yield* this.#expire(begun, isUnknown ? "rotation_lost" : "grant_rejected")
       }
       yield* this.#keepRotated(begun, inHand, failure)
+      if (failure.code === dpopKeyUnusable) return yield* this.#expire(begun, "dpop_key_missing")
       const state = wasAmbiguous || failure.kind === "ambiguous" ? "unknown" : isUnknown ? "sent" : null
       yield* this.#settleIntent(begun, state)
       const { coolDowns } = this.#memory

@@ -33,6 +33,9 @@ export interface RefreshAnswer {
   readonly wasAmbiguous: boolean
 }
 
+/** The code of a failure whose cause is a stored key that cannot be read. */
+export const dpopKeyUnusable = "dpop_key_unusable"
+
 /** All requests of one refresh together take no longer, apart from the last one. Milliseconds. */
 const replayWithinMs = 15_000
 const mostReplays = 2
@@ -94,7 +97,10 @@ const prepare = (
     const tokenUrl = refreshToken === undefined ? grant.tokenUrl : refreshUrl(grant.tokenUrl, quirks)
     const unready = (code: string): TokenRequestError =>
       new TokenRequestError({ kind: "client_rejected", host: new URL(tokenUrl).host, code })
-    const dpop = dpopKey === undefined ? undefined : yield* protocol.readDpopKey(dpopKey)
+    const dpop =
+      dpopKey === undefined
+        ? undefined
+        : yield* Effect.catchDefect(protocol.readDpopKey(dpopKey), () => Effect.fail(unready(dpopKeyUnusable)))
     const context: TokenContext = {
       http: protocol.http,
       tokenUrl,

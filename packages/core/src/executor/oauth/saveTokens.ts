@@ -4,6 +4,7 @@
  * A connection that was removed or connected anew meanwhile stays so: its row is looked at before anything is written and decides
  * at the end. One that was disabled or edited meanwhile keeps that and gets the tokens.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import type { ConnectionRow } from "../../connection/Connection.ts"
@@ -87,6 +88,22 @@ export const saveTokens = (
  */
 export const isSuperseded = ({ grant }: GrantedRow, { issuedAt, replaces }: FreshTokens): boolean =>
   grant.issuedAt !== replaces && grant.issuedAt !== issuedAt
+
+/**
+ * Leaves word on the row that this process has new tokens which it cannot write yet, so that others do not use the spent one. Where
+ * the row cannot be written either, nothing can be said.
+ */
+export const markHeld = (resources: Resources, key: ConnectionKey, grantId: string): Effect.Effect<void> =>
+  Effect.ignore(
+    Effect.gen(function* () {
+      const row = yield* resources.store.connections.get(key)
+      if (row?.grant?.id !== grantId || row.grant.intent === null) return
+      const startedAt = yield* Clock.currentTimeMillis
+      const intent = { ...row.grant.intent, state: "held" as const, startedAt }
+      const next = { ...row, grant: { ...row.grant, intent }, version: row.version + 1 }
+      yield* resources.store.connections.put(next, row.version)
+    }),
+  )
 
 const isOf = (row: ConnectionRow | undefined, tokens: FreshTokens): row is GrantedRow =>
   row?.grant?.id === tokens.grantId

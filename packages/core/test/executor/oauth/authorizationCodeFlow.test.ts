@@ -146,7 +146,6 @@ describe("a flow", () => {
     const { executor, server, events, vault } = stage
     await connect(stage, { ...flowOfMine, identityLabel: "alice" })
     await executor.connections.update(mine, { description: "for reports" })
-    await executor.connections.disable(mine)
     server.endGrants()
     const again = await connect(stage)
     expect(again).toMatchObject({ identityLabel: "alice", description: "for reports", status: "active" })

@@ -115,6 +115,27 @@ describe("a provider that cannot write", () => {
     expect(account.server.reuses).toBe(0)
   })
 
+  it("keeps other processes from the spent token while it holds the new one", async () => {
+    const account = await stagedAccount()
+    const other = await account.another({ store: account.real.store, providers: [account.real.provider] })
+    await account.expire()
+    account.control.use((operation) => (operation === "provider.set" ? Effect.fail("fail") : Effect.void))
+    expect((await account.call()).ok).toBe(true)
+    expect((await rowOf(account.real.store)).grant?.intent).toMatchObject({ state: "held" })
+    expect(failureOf(await other.execute(address))).toMatchObject({
+      code: "oauth_refresh_failed",
+      retryable: true,
+      details: { reason: "held_elsewhere" },
+    })
+    expect(account.refreshes()).toBe(1)
+    account.control.use(() => Effect.void)
+    await account.executor.close()
+    expect((await rowOf(account.real.store)).grant?.intent).toBeNull()
+    const third = await account.another({ store: account.real.store, providers: [account.real.provider] })
+    expect((await third.execute(address)).ok).toBe(true)
+    expect(account.server.reuses).toBe(0)
+  })
+
   it("costs nothing when it dies between the two tokens", async () => {
     const account = await stagedAccount()
     await account.expire()
