@@ -4,9 +4,11 @@
  * Made by the tool invoker once the arguments are valid and the connection may be used.
  */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import { type Connection, toConnection } from "../connection/Connection.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
+import { callback } from "../direct/direct.ts"
 import { isHttpError } from "../http/HttpError.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { Fetch, InvokeToolInput, Plugin, Send } from "../integration/Plugin.ts"
@@ -137,26 +139,26 @@ export class ToolCall implements InvokeToolInput {
   }
 
   #settled(promise: PromiseLike<unknown>): Effect.Effect<ToolResult> {
-    return Effect.callback((resume) => {
+    return callback((settle) => {
       const deadline = this.#deadline
       deadline.start(() => {
-        resume(Effect.succeed(this.#timedOut()))
+        settle(Exit.succeed(this.#timedOut()))
         this.#abandon()
       })
       promise.then(
         (value) => {
           deadline.clear()
-          resume(Effect.succeed(this.#returned(value)))
+          settle(Exit.succeed(this.#returned(value)))
         },
         (error: unknown) => {
           deadline.clear()
-          resume(Effect.succeed(this.#thrown(error)))
+          settle(Exit.succeed(this.#thrown(error)))
         },
       )
-      return Effect.sync(() => {
+      return () => {
         deadline.clear()
         this.#abandon()
-      })
+      }
     })
   }
 
