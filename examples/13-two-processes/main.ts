@@ -1,5 +1,5 @@
 /**
- * Two processes share one account whose refresh token works once: `pnpm --filter @keyward/example-11-two-processes start`.
+ * Two processes share one account whose refresh token works once: `pnpm --filter @keyward/example-13-two-processes start`.
  *
  * Records are in a SQLite file, secrets in an encrypted one. The authorization server revokes everything when a refresh token is used a
  * second time. It asserts what it prints.
