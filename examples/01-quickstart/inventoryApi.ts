@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import document from "./inventory.openapi.json" with { type: "json" }
+import { digestOf } from "./keptData.ts"
 
 /** The running API. */
 export interface InventoryApi extends AsyncDisposable {
@@ -13,6 +14,7 @@ export interface InventoryApi extends AsyncDisposable {
   readonly origin: string
   /** `127.0.0.1:<port>`. */
   readonly host: string
+  readonly port: number
   /** The keys that requests carried so far; `undefined` for one without. */
   readonly keysSeen: ReadonlyArray<string | undefined>
 }
@@ -23,8 +25,8 @@ interface Item {
   stock: number
 }
 
-/** Starts the API. `key` is the only key that it accepts. */
-export const startInventoryApi = async (key: string): Promise<InventoryApi> => {
+/** Starts the API. The only key that it accepts is the one with this digest; `port` 0 is a free one. */
+export const startInventoryApi = async (keyDigest: string, port: number): Promise<InventoryApi> => {
   const keysSeen: Array<string | undefined> = []
   const items: ReadonlyArray<Item> = [
     { sku: "LAMP-1", name: "Desk lamp", stock: 4 },
@@ -38,7 +40,8 @@ export const startInventoryApi = async (key: string): Promise<InventoryApi> => {
     if (pathname === "/openapi.json") return send(response, 200, document)
     const given = request.headers["x-api-key"]
     keysSeen.push(typeof given === "string" ? given : undefined)
-    if (given !== key) return send(response, 401, { message: "The API key is missing or has been revoked." })
+    if (digestOf(keysSeen.at(-1)) !== keyDigest)
+      return send(response, 401, { message: "The API key is missing or has been revoked." })
     const [, collection, sku, part] = pathname.split("/").map(decodeURIComponent)
     const item = items.find((one) => one.sku === sku)
     if (collection === "items" && sku === undefined) return send(response, 200, items)
@@ -46,11 +49,15 @@ export const startInventoryApi = async (key: string): Promise<InventoryApi> => {
     if (part === "reservations" && request.method === "POST") return reserve(item, await body(request), response)
     return send(response, 200, item)
   }
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const { port } = server.address() as AddressInfo
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject)
+    server.listen(port, "127.0.0.1", resolve)
+  })
+  const { port: bound } = server.address() as AddressInfo
   return {
-    origin: `http://127.0.0.1:${port}`,
-    host: `127.0.0.1:${port}`,
+    origin: `http://127.0.0.1:${bound}`,
+    host: `127.0.0.1:${bound}`,
+    port: bound,
     keysSeen,
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {

@@ -3,37 +3,55 @@
  *
  * The host saves an API key once. Whoever calls tools afterwards, an agent say, gets results and errors to act on, and never
  * the key. Every line that is printed is asserted; the process ends with 1 when something else happens.
+ *
+ * With `--data DIR` it keeps its data there, and the next run finds the key saved.
  */
 import assert from "node:assert/strict"
+import { resolve } from "node:path"
+import { parseArgs } from "node:util"
 import { createExecutor, memoryProvider, OriginNotAllowedError } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import { openApiPlugin } from "@keyward/plugin-openapi"
 import { startInventoryApi } from "./inventoryApi.ts"
 import { InventoryClient } from "./inventoryClient.ts"
+import { digestOf, openKeptData } from "./keptData.ts"
 
-const apiKey = canary("inventory-key")
-await using api = await startInventoryApi(apiKey)
+const { data } = parseArgs({ options: { data: { type: "string" } } }).values
+// pnpm runs scripts in the package's folder, and says in INIT_CWD where it was called.
+const folder = data === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? ".", data)
+const kept = folder === undefined ? undefined : openKeptData(folder)
+
+const newKey = canary("inventory-key")
+const keyDigest = kept?.api?.keyDigest ?? digestOf(newKey)
+await using api = await startInventoryApi(keyDigest, kept?.api?.port ?? 0)
 
 console.log(`1. A real HTTP API runs at ${api.origin} and demands X-API-Key.`)
 const bare = await fetch(`${api.origin}/items`)
 assert.equal(bare.status, 401)
 console.log(`   GET /items without a key: ${bare.status}\n`)
 
-console.log("2. The host makes an executor, registers the API's document and saves the key.")
+const known = kept?.api !== undefined
+console.log(
+  known
+    ? `2. The host makes an executor over what is in ${folder}, the key saved by an earlier run included.`
+    : "2. The host makes an executor, registers the API's document and saves the key.",
+)
 await using executor = await createExecutor({
   plugins: [openApiPlugin()],
-  providers: [memoryProvider()],
+  ...(kept?.config ?? { providers: [memoryProvider()] }),
   egress: { allowHosts: [api.host] }, // this machine is off limits unless it is listed
 })
-const integration = await executor.openapi.addSpec({ slug: "inventory", spec: `${api.origin}/openapi.json` })
+const main = { owner: "org", integration: "inventory", name: "main" } as const
+if (!known) {
+  await executor.openapi.addSpec({ slug: "inventory", spec: `${api.origin}/openapi.json` })
+  await executor.connections.create({ ...main, template: "apiKey", value: newKey })
+  kept?.keepApi({ port: api.port, keyDigest })
+}
+const integration = await executor.integrations.get("inventory")
+assert.ok(integration)
 assert.deepEqual(integration.origins, [api.origin])
-const connection = await executor.connections.create({
-  owner: "org",
-  integration: "inventory",
-  name: "main",
-  template: "apiKey",
-  value: apiKey,
-})
+const connection = await executor.connections.get(main)
+assert.ok(connection)
 assert.equal(connection.address, "tools.inventory.org.main")
 console.log(`   integration ${integration.slug}: may send to ${integration.origins.join(", ")}`)
 console.log(`   connection ${connection.address}: ${connection.status}, key kept by "${connection.provider}"\n`)
@@ -64,7 +82,7 @@ const reserved = await executor.execute(`${connection.address}.reserveItem`, res
 received.push(reserved)
 assert.ok(reserved.ok)
 assert.deepEqual(reserved.data, { sku: "LAMP-1", reserved: 3, left: 1 })
-assert.equal(api.keysSeen.at(-1), apiKey)
+assert.equal(digestOf(api.keysSeen.at(-1)), keyDigest)
 console.log("   reserveItem →", reserved.data)
 console.log("   the API saw the right key\n")
 
@@ -81,20 +99,21 @@ received.push(refused)
 assert.ok(!refused.ok && refused.error.status === 409)
 console.log(`   refused by the API → ${refused.error.code}\n${indented(refused.error.message, 6)}`)
 
-const ref = { owner: "org", integration: "inventory", name: "old" } as const
-await executor.connections.create({ ...ref, template: "apiKey", value: canary("revoked-key") })
+const old = { owner: "org", integration: "inventory", name: "old" } as const
+await executor.connections.create({ ...old, template: "apiKey", value: canary("revoked-key") })
 const rejected = await executor.execute("tools.inventory.org.old.listItems")
 received.push(rejected)
 assert.ok(!rejected.ok && rejected.error.code === "connection_rejected")
 console.log(`   a revoked key → ${rejected.error.code}\n${indented(rejected.error.message, 6)}\n`)
+await executor.connections.remove(old)
 
 console.log("7. Ordinary client code gets an authorized fetch.")
-const authorizedFetch = executor.connections.fetch({ owner: "org", integration: "inventory", name: "main" })
+const authorizedFetch = executor.connections.fetch(main)
 const client = new InventoryClient({ baseUrl: api.origin, fetch: authorizedFetch })
 const item = await client.getItem("DESK-7")
 received.push(item)
 assert.deepEqual(item, { sku: "DESK-7", name: "Standing desk", stock: 1 })
-assert.equal(api.keysSeen.at(-1), apiKey)
+assert.equal(digestOf(api.keysSeen.at(-1)), keyDigest)
 console.log("   client.getItem →", item)
 await assert.rejects(authorizedFetch("https://elsewhere.example/collect"), (error) => {
   assert.ok(error instanceof OriginNotAllowedError)
@@ -103,8 +122,15 @@ await assert.rejects(authorizedFetch("https://elsewhere.example/collect"), (erro
   return true
 })
 
-new CanaryScanner([apiKey]).expectNone(received, "what the caller received")
+const apiKey = api.keysSeen.at(-1)
+assert.ok(apiKey)
+const scanner = new CanaryScanner([apiKey])
+scanner.expectNone(received, "what the caller received")
 console.log(`8. ${received.length} things came back, and the key is in none of them.`)
+if (folder !== undefined) {
+  await scanner.expectNoneInFolder(folder)
+  console.log(`   Nor is it in clear in ${folder}. Run this again, and nobody has to paste it.`)
+}
 
 function indented(text: string, width = 3): string {
   return text
