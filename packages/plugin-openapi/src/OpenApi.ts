@@ -116,7 +116,7 @@ export const openApiPlugin = (options: OpenApiPluginOptions = {}): Plugin<"opena
     resolveTools: ({ integration }) => catalogues.of(integration).tools(),
     describeTool: ({ integration, tool }) =>
       catalogues.of(integration).describe(tool.name) ?? { inputSchema: { type: "object" }, outputSchema: null },
-    invokeTool: ({ integration, tool, args, send }): ToolResult | Promise<ToolResult> => {
+    invokeTool: async ({ integration, tool, args, send }): Promise<ToolResult> => {
       const operation = catalogues.of(integration).operation(tool.name)
       if (operation === undefined)
         return failure("tool_unavailable", "The document no longer has this operation. List the tools again.")
@@ -128,11 +128,8 @@ export const openApiPlugin = (options: OpenApiPluginOptions = {}): Plugin<"opena
         throw thrown
       }
       const { method, url, headers, body } = request
-      return readResponse(
-        send({ method, url, headers, body, anonymous: operation.isAnonymous }),
-        operation.method,
-        Date.now,
-      )
+      const response = await send({ method, url, headers, body, anonymous: operation.isAnonymous })
+      return await readResponse(response, operation.method, Date.now)
     },
   })
 }

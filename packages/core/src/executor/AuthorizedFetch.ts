@@ -5,7 +5,6 @@
  * apply, send; on a 401, forget what the provider cached, read again, and send once more if that changed anything.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import { applyAuth, type CredentialValues, isSameCredential } from "../auth/applyAuth.ts"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
@@ -20,15 +19,9 @@ import {
   toResponse,
   type UnboundRequest,
 } from "../http/standardFetch.ts"
-import {
-  noAuthorizer,
-  type RequestAuthorizer,
-  type WireBody,
-  type WireRequest,
-  type WireResponse,
-} from "../http/Wire.ts"
-import type { Fetch, Send, SendRequest, SentResponse } from "../integration/Plugin.ts"
-import { andThen } from "../direct/direct.ts"
+import { noAuthorizer, type RequestAuthorizer, type WireRequest, type WireResponse } from "../http/Wire.ts"
+import type { Fetch, Send, SentResponse } from "../integration/Plugin.ts"
+import { andThen } from "./andThen.ts"
 import type { CallStop } from "./CallStop.ts"
 import type { CredentialSource } from "./CredentialSource.ts"
 import type { ProofOfPossession } from "./oauth/ProofOfPossession.ts"
@@ -98,36 +91,20 @@ export const toSend =
     send: (request: UnboundRequest, isAnonymous: boolean) => Effect.Effect<AuthorizedResponse, Error>,
     stop?: CallStop,
   ): Send =>
-  (asked) => {
-    try {
-      const headers = readHeaders(asked.headers)
-      const body = encodeBody(asked.body as RequestBody, headers)
-      return body instanceof Promise
-        ? body.then((encoded) => sendLean(send, asked, headers, encoded, stop))
-        : sendLean(send, asked, headers, body, stop)
-    } catch (error) {
-      return Promise.reject(error)
+  async ({ method, url, headers, body, signal, anonymous }) => {
+    const named = readHeaders(headers)
+    const encoded = encodeBody(body as RequestBody, named)
+    const request: UnboundRequest = {
+      url,
+      method: method?.toUpperCase() ?? "GET",
+      headers: named,
+      body: encoded instanceof Promise ? await encoded : encoded,
+      signal,
     }
+    const answer = await runPromise(send(request, anonymous === true), signal, stop)
+    stopWith(answer.response, signal, stop)
+    return sentResponse(answer)
   }
-
-const sendLean = (
-  send: (request: UnboundRequest, isAnonymous: boolean) => Effect.Effect<AuthorizedResponse, Error>,
-  { method, url, signal, anonymous }: SendRequest,
-  headers: Record<string, string>,
-  body: WireBody,
-  stop: CallStop | undefined,
-): Promise<SentResponse> =>
-  runPromise(
-    andThen(
-      send({ url, method: method?.toUpperCase() ?? "GET", headers, body, signal }, anonymous === true),
-      (answer) => {
-        stopWith(answer.response, signal, stop)
-        return Exit.succeed(sentResponse(answer))
-      },
-    ),
-    signal,
-    stop,
-  )
 
 const respond = (
   send: (request: UnboundRequest) => Effect.Effect<AuthorizedResponse, Error>,
@@ -135,9 +112,9 @@ const respond = (
   stop: CallStop | undefined,
 ): Promise<Response> =>
   runPromise(
-    andThen(send(request), ({ response, authorizer }) => {
+    Effect.map(send(request), ({ response, authorizer }) => {
       stopWith(response, request.signal, stop)
-      return Exit.succeed(toResponse(response, shownUrl(response, authorizer)))
+      return toResponse(response, shownUrl(response, authorizer))
     }),
     request.signal,
     stop,
@@ -149,7 +126,7 @@ const stopWith = (response: WireResponse, signal: AbortSignal | undefined, stop:
   const abort = (): void => {
     response.abort()
   }
-  if (signal?.aborted === true || stop?.isStopped === true) abort()
+  if (signal?.aborted === true || stop?.signal.aborted === true) abort()
   signal?.addEventListener("abort", abort, { once: true })
   stop?.add(abort)
   response.whenDone(() => {

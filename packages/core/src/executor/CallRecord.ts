@@ -3,12 +3,8 @@
  *
  * Kept beside the plugin, so that what it throws or returns can be explained truthfully and cleaned of secrets.
  */
-import * as Cause from "effect/Cause"
-import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
+import * as Effect from "effect/Effect"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
-import { tapExit } from "../direct/direct.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireResponse } from "../http/Wire.ts"
 import { parseChallenges } from "../oauth/Challenge.ts"
 import type { AuthorizedResponse } from "./AuthorizedFetch.ts"
@@ -29,17 +25,19 @@ export class CallRecord {
 
   /** Watches one way of sending. */
   watch<E>(sent: Effect.Effect<AuthorizedResponse, E>, isRaw: boolean): Effect.Effect<AuthorizedResponse, E> {
-    return tapExit(sent, (exit) => {
-      if (Exit.isFailure(exit)) {
-        const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+    return Effect.matchEffect(sent, {
+      onFailure: (error) => {
         if (error instanceof ConnectionCredentialError) this.failure = error
-        return
-      }
-      const { response, authorizer } = exit.value
-      // A request without a credential must not make the others' forgotten.
-      if (authorizer !== noAuthorizer) this.#authorizer = authorizer
-      this.hasRawResponse ||= isRaw
-      this.failure = rejection(this.#connection, response, authorizer)
+        return Effect.fail(error)
+      },
+      onSuccess: (answer) => {
+        const { response, authorizer } = answer
+        // A request without a credential must not make the others' forgotten.
+        if (authorizer !== noAuthorizer) this.#authorizer = authorizer
+        this.hasRawResponse ||= isRaw
+        this.failure = rejection(this.#connection, response, authorizer)
+        return Effect.succeed(answer)
+      },
     })
   }
 

@@ -1,27 +1,21 @@
 /**
  * The stop of one call of a plugin: an `AbortSignal` for the plugin, and a set of callbacks for the requests under way.
  *
- * Every request listens until the end of its body; listeners of a signal cost several times as much as entries of a set.
+ * Every request listens twice, until its response and until the end of its body; listeners of a signal cost several times
+ * as much as entries of a set.
  */
 
 /** See the file's header. */
 export class CallStop {
   readonly #controller = new AbortController()
   readonly #listeners = new Set<() => void>()
-  #isStopped = false
 
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  /** Whether it was stopped: as the signal says, and cheaper to ask. */
-  get isStopped(): boolean {
-    return this.#isStopped
-  }
-
   /** Aborts the signal and calls back everybody who waits for that. Without a reason the signal gives its usual one. */
   stop(reason?: Error): void {
-    this.#isStopped = true
     this.#controller.abort(reason)
     for (const listener of this.#listeners) listener()
     this.#listeners.clear()

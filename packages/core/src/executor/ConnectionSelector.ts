@@ -19,7 +19,7 @@ import type { Identity } from "../identity/Identity.ts"
 import { type CompiledIntegration, compiledIntegration, type IntegrationRecord } from "../integration/Integration.ts"
 import { IntegrationNotFoundError, PluginNotRegisteredError } from "../integration/IntegrationError.ts"
 import type { Plugin } from "../integration/Plugin.ts"
-import { andThen } from "../direct/direct.ts"
+import { andThen } from "./andThen.ts"
 import { reauthRequired } from "./oauth/refreshFailures.ts"
 import type { Resources } from "./Resources.ts"
 

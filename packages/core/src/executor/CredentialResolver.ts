@@ -19,7 +19,6 @@ import {
   ProviderDeniedError,
   ProviderTimeoutError,
 } from "../credential/CredentialError.ts"
-import { isExit } from "../direct/direct.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Reads every value of a connection that its template needs. */
@@ -69,8 +68,11 @@ export const resolveAnew = (
   })
 
 /** The value of a reading that is finished already, as those of a provider in memory are. */
-const valueOf = <A, E>(read: Effect.Effect<A, E>): A | undefined =>
-  isExit(read) && Exit.isSuccess(read) ? read.value : undefined
+const valueOf = <A, E>(read: Effect.Effect<A, E>): A | undefined => {
+  if (!Exit.isExit(read)) return undefined
+  const exit = read as Exit.Exit<A, E>
+  return Exit.isSuccess(exit) ? exit.value : undefined
+}
 
 const noValues = Effect.succeed<CredentialValues>(new Map())
 

@@ -4,11 +4,9 @@
  * Made by the tool invoker once the arguments are valid and the connection may be used.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import { type Connection, toConnection } from "../connection/Connection.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
-import { callback } from "../direct/direct.ts"
 import { isHttpError } from "../http/HttpError.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { Fetch, InvokeToolInput, Plugin, Send } from "../integration/Plugin.ts"
@@ -139,26 +137,26 @@ export class ToolCall implements InvokeToolInput {
   }
 
   #settled(promise: PromiseLike<unknown>): Effect.Effect<ToolResult> {
-    return callback((settle) => {
+    return Effect.callback((resume) => {
       const deadline = this.#deadline
       deadline.start(() => {
-        settle(Exit.succeed(this.#timedOut()))
+        resume(Effect.succeed(this.#timedOut()))
         this.#abandon()
       })
       promise.then(
         (value) => {
           deadline.clear()
-          settle(Exit.succeed(this.#returned(value)))
+          resume(Effect.succeed(this.#returned(value)))
         },
         (error: unknown) => {
           deadline.clear()
-          settle(Exit.succeed(this.#thrown(error)))
+          resume(Effect.succeed(this.#thrown(error)))
         },
       )
-      return () => {
+      return Effect.sync(() => {
         deadline.clear()
         this.#abandon()
-      }
+      })
     })
   }
 

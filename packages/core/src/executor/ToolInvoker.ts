@@ -3,10 +3,7 @@
  *
  * What the model should read comes back as a `ToolResult`; what the host must handle fails with a typed error.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
@@ -17,7 +14,7 @@ import type { ToolDef } from "../tool/Tool.ts"
 import { parseToolAddress, toolAddress } from "../tool/ToolAddress.ts"
 import { type InvalidToolError, ToolNotFoundError } from "../tool/ToolError.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
-import { andThen, suspend, tapExit } from "../direct/direct.ts"
+import { andThen } from "./andThen.ts"
 import { type ArgumentValidator, knownValidator, validatorOf } from "./ArgumentValidator.ts"
 import { catalogOf, describeTool } from "./Catalogs.ts"
 import {
@@ -56,14 +53,14 @@ export const executeTool = (
     const given: unknown = address
     return Effect.fail(new ToolNotFoundError({ address: String(given), suggestions: [] }))
   }
-  return suspend(() =>
+  return Effect.suspend(() =>
     andThen(selectConnection(resources, identity, parsed.connection), (selected) => {
       const called = (): Effect.Effect<ToolResult, ExecuteError> =>
         callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
       const call = isGranted(selected)
-        ? () => andThen(called(), (result) => resultWithWayOn(resources, selected, result))
+        ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
         : called
-      return resources.hasListener ? observed(resources, selected, parsed.tool, suspend(call)) : call()
+      return resources.hasListener ? observed(resources, selected, parsed.tool, Effect.suspend(call)) : call()
     }),
   )
 }
@@ -119,7 +116,7 @@ const observed = (
   tool: string,
   called: Effect.Effect<ToolResult, ExecuteError>,
 ): Effect.Effect<ToolResult, ExecuteError> =>
-  suspend(() => {
+  Effect.suspend(() => {
     const startedAt = performance.now()
     const report = (outcome: string): void => {
       resources.emit(identity, {
@@ -132,17 +129,16 @@ const observed = (
         durationMs: performance.now() - startedAt,
       })
     }
-    return tapExit(called, (exit) => {
-      if (Exit.isSuccess(exit)) {
-        const result = exit.value
-        report(result.ok ? "ok" : result.error.code)
-        if (!result.ok) reportCredentialFailure(resources, identity, row, result.error)
-        return
-      }
-      const failure = Cause.findErrorOption(exit.cause)
-      if (Option.isSome(failure)) report(failure.value._tag)
-      else if (Cause.hasInterrupts(exit.cause)) report("aborted")
-    })
+    return called.pipe(
+      Effect.tap((result) =>
+        Effect.sync(() => {
+          report(result.ok ? "ok" : result.error.code)
+          if (!result.ok) reportCredentialFailure(resources, identity, row, result.error)
+        }),
+      ),
+      Effect.tapError((error) => Effect.sync(() => report(error._tag))),
+      Effect.onInterrupt(() => Effect.sync(() => report("aborted"))),
+    )
   })
 
 const reportCredentialFailure = (

@@ -6,7 +6,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
-import { isExit } from "../direct/direct.ts"
 import { EgressTimeoutError, type HttpError, NetworkError } from "../http/HttpError.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
 import { type ArgumentIssue } from "./ArgumentValidator.ts"
@@ -16,7 +15,7 @@ import { rejectionStatus } from "./CallRecord.ts"
 export const resultOf = <A, E>(
   effect: Effect.Effect<A, E>,
 ): Effect.Effect<A | Extract<ToolResult, { ok: false }>, Exclude<E, ConnectionCredentialError>> =>
-  isExit(effect) && Exit.isSuccess(effect)
+  Exit.isExit(effect) && Exit.isSuccess(effect as Exit.Exit<A, E>)
     ? (effect as Exit.Exit<A>)
     : Effect.catch(effect, (error) =>
         error instanceof ConnectionCredentialError

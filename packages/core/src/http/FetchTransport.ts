@@ -12,7 +12,7 @@ export type FetchFunction = (input: string, init: RequestInit) => Promise<Respon
 
 /** Wraps a supplied `fetch`. */
 export const fetchTransport = (fetch: FetchFunction, limits: TransportLimits): Transport => ({
-  send: (request, _isListed, done) => {
+  send: (request, done) => {
     const controller = new AbortController()
     let isDone = false
     const finish = (outcome: WireResponse | HttpError): void => {

@@ -33,8 +33,7 @@ type Cancel = () => void
 
 /** Sends one request and reports once: with a response whose body is still arriving, or with why there is none. */
 export interface Transport {
-  /** `isListed`: the embedding host listed the request's host, wherever it leads. */
-  send(request: WireRequest, isListed: boolean, done: (outcome: WireResponse | HttpError) => void): Cancel
+  send(request: WireRequest, done: (outcome: WireResponse | HttpError) => void): Cancel
   close(): Promise<void>
 }
 
@@ -44,20 +43,20 @@ export const undiciTransport = (limits: TransportLimits, policy: AddressPolicy):
   let loaded: Pools | undefined
   const closing = new AbortController()
   return {
-    send: (request, isListed, done) => {
+    send: (request, done) => {
       const exchange = new Exchange(request, limits, done)
       if (closing.signal.aborted) {
         exchange.fail(new InvalidRequestError({ reason: "the executor was closed; create a new one." }))
         return () => undefined
       }
       if (loaded !== undefined) {
-        exchange.start(isListed ? loaded.listed : loaded.guarded)
+        exchange.start(poolFor(loaded, policy, request.url))
       } else {
         pools ??= loadPools(limits, policy, closing.signal)
         pools.then(
           (ready) => {
             loaded = ready
-            exchange.start(isListed ? ready.listed : ready.guarded)
+            exchange.start(poolFor(ready, policy, request.url))
           },
           () => {
             exchange.fail(new NetworkError({ origin: request.url.origin, code: "TRANSPORT_NOT_LOADED" }))
@@ -83,6 +82,9 @@ interface Pools {
   /** Connects anywhere; used for hosts that the embedding host listed. */
   readonly listed: Dispatcher
 }
+
+const poolFor = (pools: Pools, policy: AddressPolicy, url: URL): Dispatcher =>
+  policy.isListed(url) ? pools.listed : pools.guarded
 
 const loadPools = async (limits: TransportLimits, policy: AddressPolicy, closing: AbortSignal): Promise<Pools> => {
   const { Agent } = await import("undici")
@@ -303,12 +305,7 @@ class ReceivedResponse implements WireResponse {
   }
 }
 
-/** undici makes the record anew for each response: hardly ever is there anything to join, and it can be used as it is. */
 const joinHeaders = (headers: Record<string, string | string[] | undefined>): Record<string, string> => {
-  let isPlain = true
-  for (const name in headers)
-    isPlain &&= typeof headers[name] === "string" && name !== "set-cookie" && name !== "__proto__"
-  if (isPlain) return headers as Record<string, string>
   const joined: Record<string, string> = {}
   for (const name in headers) {
     const value = headers[name]

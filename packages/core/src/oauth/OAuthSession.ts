@@ -41,7 +41,7 @@ export interface OAuthSessionRecord {
   readonly requestedScope: string | null
   /** How many step-ups led to this flow; 0 for an ordinary connect. */
   readonly stepUps: number
-  /** A compact JWE over {@link SessionSecrets}. */
+  /** A compact JWE over the secrets of the flow. */
   readonly sealed: string
   /** Epoch milliseconds. */
   readonly createdAt: number

@@ -4,7 +4,7 @@
  * JSON is parsed, text is text, anything else is `{ mediaType, base64, bytes }`; an empty body is `null`.
  */
 import type { ToolResult } from "@keyward/core"
-import { kindOfMediaType, type BodyKind } from "../mediaTypes.ts"
+import { kindOfMediaType } from "../mediaTypes.ts"
 import { upstreamFailure } from "./upstreamFailure.ts"
 
 /** What is read of a response; the lean response of core has this shape. */
@@ -17,35 +17,31 @@ export interface ReadableResponse {
 }
 
 /**
- * Waits for a response and reads it to the end.
+ * Reads a response to the end.
  *
  * @param method in upper case; decides whether a failure is worth repeating.
  * @param now epoch milliseconds, asked only for a `Retry-After` date without a `Date` beside it.
  */
 export const readResponse = async (
-  answer: ReadableResponse | Promise<ReadableResponse>,
+  response: ReadableResponse,
   method: string,
   now: () => number,
 ): Promise<ToolResult> => {
-  const response = await answer
   const { status, headers } = response
   if (status >= 400 || status < 200 || (status >= 300 && status !== 304)) {
     return { ok: false, error: upstreamFailure({ status, headers, body: await failureText(response), method, now }) }
   }
-  const http = { status, headers: shownHeaders(headers) }
-  if (method === "HEAD" || status === 204) return { ok: true, data: null, http }
-  const contentType = headers["content-type"]
-  const kind = contentType === undefined ? undefined : kindOfMediaType(contentType)
-  // Nearly every answer is JSON, and is read here without one more asynchronous function around it.
-  const data = kind === "json" ? jsonOrText(await response.text()) : await readOther(response, kind, contentType)
-  return { ok: true, data, http }
+  return {
+    ok: true,
+    data: method === "HEAD" || status === 204 ? null : await readData(response),
+    http: { status, headers: shownHeaders(headers) },
+  }
 }
 
-const readOther = async (
-  response: ReadableResponse,
-  kind: BodyKind | undefined,
-  contentType: string | undefined,
-): Promise<unknown> => {
+const readData = async (response: ReadableResponse): Promise<unknown> => {
+  const contentType = response.headers["content-type"]
+  const kind = contentType === undefined ? undefined : kindOfMediaType(contentType)
+  if (kind === "json") return jsonOrText(await response.text())
   if (kind === "text" || kind === "form") return readText(response, contentType ?? "")
   const bytes = await response.bytes()
   if (bytes.byteLength === 0) return null
