@@ -50,7 +50,7 @@ export const sendAuthorized = (
           resources.egress.sendThen(wire, authorizer, (response) =>
             source.proof !== undefined
               ? sendProven(resources, source, source.proof, template, values, wire, { response, authorizer })
-              : response.status === 401 && !(wire.body instanceof ReadableStream)
+              : response.status === 401
                 ? retryAnew(resources, source, template, values, wire, { response, authorizer })
                 : Effect.succeed({ response, authorizer }),
           ),
@@ -221,9 +221,7 @@ const sendProven = (
       answer = { response: yield* resources.egress.send(wire, first.authorizer), authorizer: first.authorizer }
       proof.heed(wire.url, answer.response)
     }
-    return answer.response.status === 401 && isReplayable
-      ? yield* retryAnew(resources, source, template, values, wire, answer)
-      : answer
+    return answer.response.status === 401 ? yield* retryAnew(resources, source, template, values, wire, answer) : answer
   })
 
 const retryAnew = (
@@ -237,6 +235,8 @@ const retryAnew = (
   Effect.gen(function* () {
     const values = yield* source.resolveAnew(template, rejected)
     if (values === undefined || isSameCredential(values, rejected)) return first
+    // A stream is gone once it was sent: the next request has the new credential.
+    if (wire.body instanceof ReadableStream) return first
     first.response.discard()
     const authorizer = yield* authorizerOf(source, template, values)
     return {

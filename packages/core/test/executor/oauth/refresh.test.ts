@@ -358,6 +358,18 @@ describe("a service that turns a token down", () => {
     expect(account.refreshes()).toBe(1)
   })
 
+  it("refreshes for the next request after one whose body cannot be sent again", async () => {
+    const account = await connectAccount({ server: { accessTokenSeconds: null } })
+    account.server.expireAccessTokens()
+    const fetch = account.executor.connections.fetch(account.ref)
+    const body = new Blob(["once"]).stream()
+    const turnedDown = await fetch(account.server.resourceUrl, { method: "POST", body, duplex: "half" } as RequestInit)
+    expect(turnedDown.status).toBe(401)
+    expect(account.refreshes()).toBe(1)
+    expect((await fetch(account.server.resourceUrl)).status).toBe(200)
+    expect(account.refreshes()).toBe(1)
+  })
+
   it("is asked once more and then believed", async () => {
     const account = await connectAccount()
     account.server.always("resource", { fault: "error", error: "invalid_token", status: 401, isChallenged: true })
