@@ -30,7 +30,7 @@ export interface SqlStoreOptions {
   /** Whether the tables are made and brought up to date on first use. Default `true`; `migrationSql` gives the SQL otherwise. */
   readonly migrate?: boolean | undefined
   /**
-   * How long a lease outlives its holder's process, in milliseconds. Default 30,000; at least 300.
+   * How long a lease outlives its holder's process, in milliseconds. Default 10,000; at least 300.
    *
    * A holder renews it every third of that time. Longer than any pause of a process that should not cost it the lease.
    */
@@ -58,7 +58,7 @@ export interface SqlStoreDialectOptions extends SqlStoreOptions {
  * and `leaseContract` of `@keyward/core/testing` tell whether it does.
  */
 export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
-  const { dialect, flavor, schema, migrate = true, leaseMs = 30_000, timeoutMs = 15_000 } = options
+  const { dialect, flavor, schema, migrate = true, leaseMs = 10_000, timeoutMs = 15_000 } = options
   if (flavor !== "sqlite" && flavor !== "postgres") throw invalid("flavor", 'must be "sqlite" or "postgres".')
   if (schema !== undefined && !schemaForm.test(schema)) {
     throw invalid("schema", "must be a name of 1 to 63 letters, digits and underscores that begins with no digit.")
