@@ -101,7 +101,7 @@ const mending: Readonly<Record<OAuthClientRecord["origin"], string>> = {
 }
 
 /** What a person does about an expired connection. */
-export const wayOn = (row: Pick<ConnectionRow, "oauthClient">, reason: string): string =>
+const wayOn = (row: Pick<ConnectionRow, "oauthClient">, reason: string): string =>
   `${explanations[reason as ExpiryReason]?.(quote(row.oauthClient)) ?? "Its authorization is no longer good."} Connect the account again under the same name.`
 
 const explanations: Readonly<Record<ExpiryReason, (client: string) => string>> = {

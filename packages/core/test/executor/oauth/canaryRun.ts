@@ -35,7 +35,7 @@ import {
 import { acmePlugin, countingProvider } from "../acme.ts"
 
 /** The part of an executor that the run uses, on whichever surface. */
-export type Api = Pick<Executor, "execute"> & {
+type Api = Pick<Executor, "execute"> & {
   readonly oauth: Omit<Executor["oauth"], "keepAlive">
   readonly connections: Pick<Executor["connections"], "get" | "list" | "remove" | "refresh" | "update">
   readonly tools: Pick<Executor["tools"], "list">
@@ -45,7 +45,7 @@ export type Api = Pick<Executor, "execute"> & {
 export type Surface = "promise" | "effect"
 
 /** What came out, each under the name of what produced it. */
-export type Seen = Array<readonly [where: string, value: unknown]>
+type Seen = Array<readonly [where: string, value: unknown]>
 
 /** The stage of a run. */
 export interface CanaryRun {

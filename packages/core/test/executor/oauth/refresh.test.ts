@@ -363,7 +363,7 @@ describe("a service that turns a token down", () => {
     account.server.expireAccessTokens()
     const fetch = account.executor.connections.fetch(account.ref)
     const body = new Blob(["once"]).stream()
-    const turnedDown = await fetch(account.server.resourceUrl, { method: "POST", body, duplex: "half" } as RequestInit)
+    const turnedDown = await fetch(account.server.resourceUrl, { method: "POST", body, duplex: "half" })
     expect(turnedDown.status).toBe(401)
     expect(account.refreshes()).toBe(1)
     expect((await fetch(account.server.resourceUrl)).status).toBe(200)
