@@ -1,0 +1,171 @@
+/**
+ * The certified oidc-provider in a process of its own: rotates every refresh token, and revokes the grant when a spent one is used.
+ *
+ * Whoever comes to authorize is signed in as somebody new and consents. `GET /resource` wants an access token, judged to the
+ * millisecond. Spawned by `AuthorizationServer.ts`.
+ */
+import { generateKeyPairSync, randomUUID } from "node:crypto"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Provider } from "oidc-provider"
+import type {
+  AuthorizationServerMessage,
+  AuthorizationServerOptions,
+  AuthorizationServerReport,
+  TokenRequestSeen,
+} from "./AuthorizationServerMessages.ts"
+import { ProviderRecords } from "./ProviderRecords.ts"
+
+/** The parts of oidc-provider that are used here and that nobody has written types for. */
+interface Context {
+  readonly req: IncomingMessage
+  readonly oidc: {
+    readonly client: { readonly clientId: string }
+    readonly session: { readonly accountId: string }
+    readonly params: Readonly<Record<string, unknown>>
+    readonly entities: { readonly AccessToken?: { readonly grantId: string } }
+  }
+}
+interface Interactions {
+  readonly Grant: new (fields: { readonly accountId: string; readonly clientId: string }) => {
+    addOIDCScope(scope: string): void
+    save(): Promise<string>
+  }
+  interactionFinished(request: IncomingMessage, response: ServerResponse, result: object): Promise<void>
+}
+
+const { accessTokenSeconds, answerMs } = JSON.parse(process.argv[2] ?? "{}") as AuthorizationServerOptions
+const lifetimeMs = accessTokenSeconds * 1000
+
+interface Grant {
+  issuedAt: number
+  rotated: TokenRequestSeen | null
+  revoked: TokenRequestSeen | null
+}
+const grants = new Map<string, Grant>()
+const tokens = new Map<string, { readonly grantId: string; readonly at: number }>()
+const arrivals = new WeakMap<IncomingMessage, TokenRequestSeen>()
+const refused = new Map<string, number>()
+const counts = { requests: 0, expiries: 0, early: 0 }
+
+const serveResource = (request: IncomingMessage, response: ServerResponse): void => {
+  const token = tokens.get(/^Bearer (.+)$/.exec(request.headers.authorization ?? "")?.[1] ?? "")
+  const isGood =
+    token !== undefined && Date.now() < token.at + lifetimeMs && grants.get(token.grantId)?.revoked === null
+  response.writeHead(isGood ? 200 : 401, {
+    "content-type": "application/json",
+    ...(!isGood && { "www-authenticate": `Bearer error="invalid_token"` }),
+  })
+  response.end(JSON.stringify({ isGood }))
+}
+
+const slowDown = (response: ServerResponse): void => {
+  const end = response.end.bind(response)
+  response.end = ((...given: Parameters<typeof end>) => {
+    setTimeout(() => end(...given), answerMs)
+    return response
+  }) as typeof response.end
+}
+
+/** Clients count the life of a token from when they asked for it, so the first half is what they surely do not replace. */
+const countRotation = (grant: Grant, by: TokenRequestSeen | null): void => {
+  const now = by?.at ?? Date.now()
+  if (now - grant.issuedAt < lifetimeMs / 2) counts.early += 1
+  else counts.expiries += 1
+  grant.issuedAt = now
+  grant.rotated = by
+}
+
+const report = (): AuthorizationServerReport => ({
+  ...counts,
+  refused: Object.fromEntries(refused),
+  grants: [...grants.values()].map(({ rotated, revoked }) => ({ rotated, revoked })),
+})
+
+const send = (message: AuthorizationServerMessage): void => void process.send?.(message)
+
+const server = createServer()
+server.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as AddressInfo
+  const provider = new Provider(`http://127.0.0.1:${port}`, {
+    adapter: ProviderRecords,
+    jwks: { keys: [{ ...generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }) }] },
+    cookies: { keys: ["a key of the run"] },
+    clients: [
+      {
+        client_id: "keyward",
+        client_secret: "the secret of keyward",
+        grant_types: ["authorization_code", "refresh_token"],
+        redirect_uris: ["http://127.0.0.1:4319/oauth/callback"],
+        id_token_signed_response_alg: "ES256",
+      },
+    ],
+    scopes: ["openid", "offline_access", "read"],
+    pkce: { required: () => true },
+    rotateRefreshToken: () => true,
+    issueRefreshToken: () => Promise.resolve(true),
+    expiresWithSession: () => Promise.resolve(false),
+    findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => Promise.resolve({ sub: accountId }) }),
+    loadExistingGrant: async ({ oidc }: Context) => {
+      const grant = new interactions.Grant({ accountId: oidc.session.accountId, clientId: oidc.client.clientId })
+      grant.addOIDCScope("read")
+      await grant.save()
+      return grant
+    },
+    interactions: { url: (_: unknown, { uid }: { readonly uid: string }) => `/interaction/${uid}` },
+    features: { devInteractions: { enabled: false } },
+    ttl: {
+      AccessToken: () => accessTokenSeconds,
+      AuthorizationCode: () => 60,
+      Grant: () => 86_400,
+      IdToken: () => 60,
+      Interaction: () => 60,
+      RefreshToken: () => 86_400,
+      Session: () => 60,
+    },
+  })
+  const interactions = provider as unknown as Interactions
+  const signIn = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
+    interactions.interactionFinished(request, response, { login: { accountId: randomUUID() } })
+  provider.on("access_token.saved", ({ jti, grantId }: { readonly jti: string; readonly grantId: string }) => {
+    tokens.set(jti, { grantId, at: Date.now() })
+  })
+  provider.on("grant.success", ({ req, oidc }: Context) => {
+    const grantId = oidc.entities.AccessToken?.grantId ?? ""
+    const known = grants.get(grantId)
+    if (known === undefined)
+      grants.set(grantId, { issuedAt: arrivals.get(req)?.at ?? Date.now(), rotated: null, revoked: null })
+    else countRotation(known, arrivals.get(req) ?? null)
+  })
+  provider.on(
+    "grant.error",
+    (_: Context, error: Error & { readonly error?: string; readonly error_detail?: string }) => {
+      const word = `${error.error ?? "server_error"}: ${error.error_detail ?? error.message}`
+      refused.set(word, (refused.get(word) ?? 0) + 1)
+    },
+  )
+  provider.on("grant.revoked", ({ req }: Context, grantId: string) => {
+    const grant = grants.get(grantId)
+    if (grant !== undefined) grant.revoked = arrivals.get(req) ?? null
+  })
+  const serve = provider.callback()
+  server.on("request", (request, response) => {
+    if (request.url === "/resource") return serveResource(request, response)
+    if (request.url?.startsWith("/interaction/") === true) return void signIn(request, response)
+    if (request.url === "/token") {
+      slowDown(response)
+      arrivals.set(request, { at: Date.now(), port: request.socket.remotePort ?? 0 })
+    }
+    void serve(request, response)
+  })
+  const isRefresh = ({ oidc }: Context): boolean => oidc.params["grant_type"] === "refresh_token"
+  for (const outcome of ["grant.success", "grant.error", "server_error"]) {
+    provider.on(outcome, (context: Context) => {
+      if (isRefresh(context)) counts.requests += 1
+    })
+  }
+  send({ type: "listening", port })
+})
+
+process.on("message", (id: number) => send({ type: "report", id, report: report() }))
+process.on("disconnect", () => process.exit())
