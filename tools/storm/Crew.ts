@@ -96,8 +96,8 @@ export class Crew implements AsyncDisposable {
 
   /** The worker that sent a request, by the port that it came from. */
   senderOf({ port, at }: TokenRequestSeen): Worker | undefined {
-    // Ports are used again; a little later on this clock than on the server's does no harm.
-    return this.#byPort.get(port)?.findLast((connected) => connected.at <= at + 50)?.worker
+    // Ports are used again.
+    return this.#byPort.get(port)?.findLast((connected) => connected.at <= at)?.worker
   }
 
   /** Lets everybody finish what is under way. */
@@ -160,7 +160,7 @@ export class Crew implements AsyncDisposable {
       case "connected": {
         const known = this.#byPort.get(message.port) ?? []
         this.#byPort.set(message.port, known)
-        known.push({ worker, at: Date.now() })
+        known.push({ worker, at: message.at })
         return
       }
       case "refreshed":

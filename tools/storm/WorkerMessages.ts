@@ -15,7 +15,7 @@ export interface WorkerJob {
 export type WorkerMessage =
   | { readonly type: "ready" }
   /** It has opened a TCP connection, from this port. */
-  | { readonly type: "connected"; readonly port: number }
+  | { readonly type: "connected"; readonly port: number; readonly at: number }
   /** New tokens of an account are written. */
   | { readonly type: "refreshed"; readonly connection: string; readonly at: number }
   /** Outcomes of calls since the last time. */

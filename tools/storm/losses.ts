@@ -21,14 +21,30 @@ export const explainLosses = (grants: ReadonlyArray<GrantSeen>, accounts: Accoun
     counts.total += 1
     if (rotated !== null && wasHitAfter(rotated, accounts.connectionOf(index), crew)) counts.afterSend += 1
     else if (wasWokenBefore(revoked, crew)) counts.beforeSend += 1
-    else counts.unexplained += 1
+    else {
+      counts.unexplained += 1
+      const sender = rotated === null ? undefined : crew.senderOf(rotated)
+      console.error(
+        `Unexplained: ${accounts.connectionOf(index)}`,
+        JSON.stringify({
+          rotated,
+          revoked,
+          hitAt: sender?.hitAt,
+          wokenAt: sender?.wokenAt,
+          refreshed: sender?.refreshed,
+        }),
+      )
+    }
   }
   return counts
 }
 
+/** A server that is busy may read a request only after its sender was hit. */
+const lateMs = 500
+
 const wasHitAfter = (request: TokenRequestSeen, connection: string, crew: Crew): boolean => {
   const sender = crew.senderOf(request)
-  const hitAt = sender?.hitAt.find((at) => at >= request.at)
+  const hitAt = sender?.hitAt.find((at) => at >= request.at - lateMs)
   if (sender === undefined || hitAt === undefined) return false
   return !sender.refreshed.some(
     (event) => event.connection === connection && event.at >= request.at && event.at <= hitAt,

@@ -14,7 +14,7 @@ const send = (message: WorkerMessage): void => void process.send?.(message)
 // Tells the server's log of requests whose they were.
 subscribe("net.client.socket", (message) => {
   const { socket } = message as { readonly socket: Socket }
-  socket.once("connect", () => send({ type: "connected", port: socket.localPort ?? 0 }))
+  socket.once("connect", () => send({ type: "connected", port: socket.localPort ?? 0, at: Date.now() }))
 })
 
 const store = openStore(stage)
