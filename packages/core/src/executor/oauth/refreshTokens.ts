@@ -14,6 +14,7 @@ import type { CredentialValues } from "../../auth/applyAuth.ts"
 import type { ConnectionRow } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { isRefreshable, isRefreshDue } from "../../connection/ConnectionGrant.ts"
+import type { HeldLease } from "../../credential/Lease.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import { rotatedTokenOf, type TokenRequestError } from "../../oauth/tokenFailure.ts"
@@ -66,7 +67,10 @@ export const refreshTokens = (
 ): Effect.Effect<CredentialValues, ConnectionCredentialError> => {
   const refresh = new Refresh(resources, memory, selected, reason)
   return Effect.catchTag(
-    resources.store.lease.hold(refreshLeaseKey(selected.row), () => refresh.round(1)),
+    resources.store.lease.hold(refreshLeaseKey(selected.row), ({ isHeld }) => {
+      refresh.isHeld = isHeld
+      return refresh.round(1)
+    }),
     "StoreUnavailableError",
     (error) => refresh.withoutStore(error),
   )
@@ -95,6 +99,8 @@ interface FailedAttempt {
 }
 
 class Refresh {
+  /** Whether the lease is still this refresh's: a process may have stood still for longer than it lasts. */
+  isHeld: HeldLease["isHeld"] = Effect.succeed(true)
   readonly #resources: Resources
   readonly #memory: RefreshMemory
   readonly #selected: GrantedConnection
@@ -233,6 +239,7 @@ class Refresh {
       const { outcome, wasAmbiguous } = yield* requestRefresh(resources, this.#selected, begun, client, {
         refreshToken,
         dpopKey,
+        isHeld: this.isHeld,
       })
       if (Result.isSuccess(outcome)) return yield* this.#keep(begun, outcome.success)
       return yield* this.#failed(begun, inHand, outcome.failure, {
@@ -377,7 +384,12 @@ class Refresh {
     const { intent } = begun.grant
     if (intent === null || state === "sent") return Effect.void
     return Effect.ignore(
-      this.#change(begun, (row) => ({ grant: { ...row.grant, intent: state === null ? null : { ...intent, state } } })),
+      this.#change(begun, (row) =>
+        // One that somebody else has written since is theirs to settle.
+        row.grant.intent?.id === intent.id
+          ? { grant: { ...row.grant, intent: state === null ? null : { ...intent, state } } }
+          : {},
+      ),
     )
   }
 

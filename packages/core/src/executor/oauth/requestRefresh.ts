@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
+import type { HeldLease } from "../../credential/Lease.ts"
 import type { OAuthQuirks } from "../../auth/OAuthQuirks.ts"
 import { TokenRequestError } from "../../oauth/tokenFailure.ts"
 import { scopeSet, type TokenSet } from "../../oauth/TokenSet.ts"
@@ -25,6 +26,8 @@ export interface RefreshSecrets {
   readonly refreshToken: Redacted.Redacted | undefined
   /** The private JWK that the tokens are bound to. */
   readonly dpopKey: Redacted.Redacted | undefined
+  /** Asked before each request: a token is not sent by somebody who has lost the lease. */
+  readonly isHeld: HeldLease["isHeld"]
 }
 
 /** What came of it, and whether any of the requests may have been processed without an answer that could be read. */
@@ -58,6 +61,14 @@ export const requestRefresh = (
     let wasAmbiguous = false
     let isRepeated = false
     for (let replays = 0; ;) {
+      if (!(yield* Effect.catch(secrets.isHeld, () => Effect.succeed(true)))) {
+        const lost = new TokenRequestError({
+          kind: "not_sent",
+          host: new URL(context.tokenUrl).host,
+          code: "lease_lost",
+        })
+        return { outcome: Result.fail(lost), wasAmbiguous }
+      }
       const outcome = yield* Effect.result(protocol.requestTokens(context, request))
       if (Result.isSuccess(outcome)) {
         // What the client alone is enough for is minted anew each time (RFC 6749, section 4.4.3).

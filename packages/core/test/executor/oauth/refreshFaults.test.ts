@@ -314,6 +314,25 @@ describe("two processes", () => {
   })
 })
 
+describe("a process that has lost its lease while it stood still", () => {
+  it("sends nothing, and leaves the intent of whoever has it now", async () => {
+    const store = memoryStore()
+    let isHeld = true
+    const account = await connectAccount({
+      store: { ...store, lease: { hold: (_, use) => use({ isHeld: Effect.sync(() => isHeld) }) } },
+    })
+    await account.expire()
+    isHeld = false
+    expect(failureOf(await account.call())).toMatchObject({
+      code: "oauth_refresh_failed",
+      retryable: true,
+      details: { reason: "lease_lost" },
+    })
+    expect(account.refreshes()).toBe(0)
+    expect((await account.row()).grant?.intent).toBeNull()
+  })
+})
+
 describe("the end of the power", () => {
   const crashAt = async (at: number, rotation: "strict" | "grace") => {
     const account = await stagedAccount({ server: { rotation } })
