@@ -39,6 +39,9 @@ export interface RefreshAnswer {
 /** The code of a failure whose cause is a stored key that cannot be read. */
 export const dpopKeyUnusable = "dpop_key_unusable"
 
+/** The code of a refresh that was given up before its request, because somebody else may be at it. */
+const leaseLost = "lease_lost"
+
 /** All requests of one refresh together take no longer, apart from the last one. Milliseconds. */
 const replayWithinMs = 15_000
 const mostReplays = 2
@@ -65,7 +68,7 @@ export const requestRefresh = (
         const lost = new TokenRequestError({
           kind: "not_sent",
           host: new URL(context.tokenUrl).host,
-          code: "lease_lost",
+          code: leaseLost,
         })
         return { outcome: Result.fail(lost), wasAmbiguous }
       }
