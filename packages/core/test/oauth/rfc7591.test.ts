@@ -322,7 +322,7 @@ describe("a registration that fails", () => {
   it.each([
     ["html", { status: 201, body: "<html>" }, "invalid_response", false],
     ["a list", { status: 201, json: [] }, "invalid_response", false],
-    ["depth", { status: 201, body: deepJson('"client_id":"x"') }, "invalid_response", false],
+    ["depth", { status: 201, body: deepJson('"x":1') }, "invalid_response", false],
     ["50 MB", { status: 201, body: filler(50 * 1024 * 1024) }, "invalid_response", false],
     ["a redirect inside", { redirect: "http://169.254.169.254/" }, "http_302", false],
     ["a reset", { fault: "reset" }, "unreachable", true],
