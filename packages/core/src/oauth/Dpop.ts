@@ -74,7 +74,10 @@ export const dpopProof = (key: DpopKey, { method, url, accessToken, nonce, now }
 }
 
 /** Whether a server wants the request again, with a proof that holds the nonce it gave (section 8). */
-export const isNonceDemanded = ({ status, headers }: OAuthResponse, errorCode: string | undefined): boolean =>
+export const isNonceDemanded = (
+  { status, headers }: Pick<OAuthResponse, "status" | "headers">,
+  errorCode: string | undefined,
+): boolean =>
   status >= 400 &&
   status < 500 &&
   headers["dpop-nonce"] !== undefined &&
@@ -109,7 +112,7 @@ export class DpopNonces {
   }
 }
 
-/** The nonces of authorization servers, kept for as long as the way to them. */
+/** The nonces of servers, of those that mint tokens and those that take them, kept for as long as the way to them. */
 export const noncesOf = (http: OAuthHttp): DpopNonces => {
   const known = nonces.get(http)
   if (known !== undefined) return known

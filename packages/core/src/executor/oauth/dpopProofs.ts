@@ -23,24 +23,26 @@ export const dpopProofs = (
   row: GrantedRow,
   pendingKey?: Redacted.Redacted,
 ): ProofOfPossession => {
-  const nonces = noncesOf(resources)
+  // Known once a request was bound, and no answer comes before that.
+  let protocol: Protocol | undefined
   return {
     bind: (authorizer, values) =>
       Effect.gen(function* () {
-        const protocol = yield* protocolOf(resources)
+        const loaded = (protocol = yield* protocolOf(resources))
+        const nonces = loaded.noncesOf(loaded.http)
         const stored = Effect.mapError(resources.providers.read(row.provider, dpopItemId(row)), (error) =>
           providerFailure(row, error),
         )
         const jwk = pendingKey ?? (yield* stored)
         if (jwk === undefined) return yield* Effect.fail(reauthRequired(row, "dpop_key_missing"))
-        const key = yield* Effect.catchDefect(keyOf(protocol, jwk), () =>
+        const key = yield* Effect.catchDefect(keyOf(loaded, jwk), () =>
           Effect.fail(reauthRequired(row, "dpop_key_missing")),
         )
         const now = yield* Clock.currentTimeMillis
         return proving(authorizer, ({ method, url }) => {
           const accessToken = values.get("token")
-          const nonce = nonces.get(url.origin)
-          return protocol.dpopProof(key, {
+          const nonce = nonces.nonceFor(url)
+          return loaded.dpopProof(key, {
             method,
             url: url.href,
             now,
@@ -49,22 +51,14 @@ export const dpopProofs = (
           })
         })
       }),
-    heed: ({ origin }, { status, headers }) => {
-      const nonce = headers["dpop-nonce"]
-      if (nonce === undefined || !/^[\x21-\x7e]{1,1024}$/.test(nonce)) return false
-      nonces.delete(origin)
-      nonces.set(origin, nonce)
-      if (nonces.size > mostOrigins) {
-        const [oldest] = nonces.keys()
-        if (oldest !== undefined) nonces.delete(oldest)
-      }
+    heed: (url, response) => {
+      if (protocol === undefined) return false
+      protocol.noncesOf(protocol.http).note(url, response.headers)
       // Also when the nonce is known by now: another request may have brought it since this one left.
-      return status === 401 && /\berror\s*=\s*"?use_dpop_nonce\b/i.test(headers["www-authenticate"] ?? "")
+      return response.status === 401 && protocol.isNonceDemanded(response, undefined)
     },
   }
 }
-
-const mostOrigins = 1000
 
 const proving = (
   authorizer: RequestAuthorizer,
@@ -93,13 +87,3 @@ const keyOf = (protocol: Protocol, jwk: Redacted.Redacted): Effect.Effect<DpopKe
 }
 
 const keys = new WeakMap<Redacted.Redacted, DpopKey>()
-
-const noncesOf = (resources: Resources): Map<string, string> => {
-  const known = nonces.get(resources)
-  if (known !== undefined) return known
-  const made = new Map<string, string>()
-  nonces.set(resources, made)
-  return made
-}
-
-const nonces = new WeakMap<Resources, Map<string, string>>()
