@@ -82,7 +82,7 @@ export class UnsavedTokens {
           Effect.tap(saveTokens(this.#resources, identity, key, tokens), () =>
             Effect.sync(() => this.#byKey.delete(name)),
           ),
-          () => markHeld(this.#resources, key, tokens.grantId),
+          () => markHeld(this.#resources, key, tokens),
         )
       }),
     )

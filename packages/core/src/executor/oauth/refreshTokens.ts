@@ -297,6 +297,7 @@ class Refresh {
         expiresAt: tokens.expiresAt,
         issuedAt: tokens.issuedAt,
         replaces: row.grant.issuedAt,
+        intentId: row.grant.intent?.id ?? null,
         scope: tokens.scope,
       }
       this.#memory.coolDowns.end(coolDownKey(row))
@@ -316,7 +317,7 @@ class Refresh {
       if (Result.isFailure(saved)) {
         announce(this.#resources, identity, row, { type: "credential.unsaved", reason: saved.failure._tag })
         yield* unsaved.keep(identity, row, fresh)
-        yield* markHeld(this.#resources, row, fresh.grantId)
+        yield* markHeld(this.#resources, row, fresh)
         return true
       }
       unsaved.forget(row)
@@ -329,8 +330,9 @@ class Refresh {
     const refreshToken = rotatedTokenOf(failure)
     const { accessToken, expiresAt, issuedAt } = inHand
     if (refreshToken === undefined || accessToken === undefined) return Effect.void
-    const { id: grantId, issuedAt: replaces } = row.grant
-    const fresh = { grantId, accessToken, refreshToken, expiresAt, issuedAt, replaces, scope: null }
+    const { id: grantId, issuedAt: replaces, intent } = row.grant
+    const intentId = intent?.id ?? null
+    const fresh = { grantId, accessToken, refreshToken, expiresAt, issuedAt, replaces, intentId, scope: null }
     return Effect.asVoid(this.#save(row, fresh))
   }
 

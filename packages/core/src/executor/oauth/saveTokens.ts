@@ -27,6 +27,8 @@ export interface FreshTokens {
   readonly issuedAt: number
   /** `issuedAt` of the row's tokens when these were asked for. */
   readonly replaces: number
+  /** The intent on the row under which these were asked for; `null` where none was. */
+  readonly intentId: string | null
   /** `null`: as before. */
   readonly scope: string | null
 }
@@ -93,11 +95,17 @@ export const isSuperseded = ({ grant }: GrantedRow, { issuedAt, replaces }: Fres
  * Leaves word on the row that this process has new tokens which it cannot write yet, so that others do not use the spent one. Where
  * the row cannot be written either, nothing can be said.
  */
-export const markHeld = (resources: Resources, key: ConnectionKey, grantId: string): Effect.Effect<void> =>
+export const markHeld = (
+  resources: Resources,
+  key: ConnectionKey,
+  tokens: Pick<FreshTokens, "grantId" | "intentId">,
+): Effect.Effect<void> =>
   Effect.ignore(
     Effect.gen(function* () {
       const row = yield* resources.store.connections.get(key)
-      if (row?.grant?.id !== grantId || row.grant.intent === null) return
+      // An intent that somebody else has written since is theirs.
+      if (row?.grant?.id !== tokens.grantId || row.grant.intent === null) return
+      if (row.grant.intent.id !== tokens.intentId) return
       const startedAt = yield* Clock.currentTimeMillis
       const intent = { ...row.grant.intent, state: "held" as const, startedAt }
       const next = { ...row, grant: { ...row.grant, intent }, version: row.version + 1 }
