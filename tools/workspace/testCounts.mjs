@@ -1,12 +1,14 @@
 /**
  * Sums the JSON reports that vitest left in a directory and prints `N passed, N failed, N skipped` on one line.
  *
+ * What failed goes to stderr with its name and its first line, so that it stands at the end of a long log.
+ *
  * `.ci/run` sets `KEYWARD_TEST_RESULTS`, for which `vitest.workspace.ts` adds the JSON reporter: one report per run, so
  * a test that runs on three Node versions counts three times. A file that could not be loaded counts as one failure.
  * Plain JavaScript, so that the counts appear even when the installation of Node 24 has failed.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 
 const [directory] = process.argv.slice(2)
 if (directory === undefined) throw new Error("usage: node testCounts.mjs <directory with JSON reports>")
@@ -14,16 +16,30 @@ if (directory === undefined) throw new Error("usage: node testCounts.mjs <direct
 const reports = existsSync(directory)
   ? readdirSync(directory)
       .filter((name) => name.endsWith(".json"))
-      .map((name) => JSON.parse(readFileSync(join(directory, name), "utf8")))
+      .map((name) => ({ name, ...JSON.parse(readFileSync(join(directory, name), "utf8")) }))
   : []
 
 const unloadable = (report) =>
   report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0).length
+
+const firstLines = (text) => String(text).split("\n").slice(0, 6).join("\n  ")
 
 const total = (count) => reports.reduce((sum, report) => sum + count(report), 0)
 
 const passed = total((report) => report.numPassedTests)
 const failed = total((report) => report.numFailedTests + unloadable(report))
 const skipped = total((report) => report.numPendingTests + report.numTodoTests)
+
+for (const report of reports) {
+  for (const file of report.testResults) {
+    const path = relative(process.cwd(), file.name)
+    if (file.status === "failed" && file.assertionResults.length === 0) {
+      console.error(`${report.name}: ${path}: ${firstLines(file.message)}`)
+    }
+    for (const { status, fullName, failureMessages } of file.assertionResults) {
+      if (status === "failed") console.error(`${report.name}: ${path}: ${fullName}: ${firstLines(failureMessages[0])}`)
+    }
+  }
+}
 
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
