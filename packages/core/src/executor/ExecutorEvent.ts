@@ -4,6 +4,7 @@
  * Passed to `onEvent`. Events name things and outcomes; they hold no argument, no header and no secret.
  */
 import type { Owner } from "../identity/Identity.ts"
+import type { CallTrace } from "./CallTrace.ts"
 
 interface EventBase {
   /** Epoch milliseconds. */
@@ -11,6 +12,8 @@ interface EventBase {
   readonly tenant: string
   /** The acting user, `null` when nobody in particular acts. */
   readonly subject: string | null
+  /** The id of the agent that acts, where one does. */
+  readonly agent?: string
 }
 
 interface ConnectionEventBase extends EventBase {
@@ -79,13 +82,15 @@ export type ExecutorEvent =
       readonly clientOwner: Owner
       readonly reason: string
     })
-  | (ConnectionEventBase & {
-      readonly type: "tool.called"
-      readonly tool: string
-      /** `ok`, or the error's code. */
-      readonly outcome: string
-      readonly durationMs: number
-    })
+  /** A call came to its end; besides, what {@link CallTrace} tells of it. */
+  | (ConnectionEventBase &
+      Readonly<CallTrace> & {
+        readonly type: "tool.called"
+        readonly tool: string
+        /** `ok`, or the error's code. */
+        readonly outcome: string
+        readonly durationMs: number
+      })
 
 /** An event before the executor has stamped it. */
 export type EventBody = ExecutorEvent extends infer Event

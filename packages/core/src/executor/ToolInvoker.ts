@@ -16,6 +16,7 @@ import { type InvalidToolError, ToolNotFoundError } from "../tool/ToolError.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
 import { andThen } from "./andThen.ts"
 import { type ArgumentValidator, knownValidator, validatorOf } from "./ArgumentValidator.ts"
+import type { CallTrace } from "./CallTrace.ts"
 import { catalogOf, describeTool } from "./Catalogs.ts"
 import {
   pluginOf,
@@ -55,12 +56,13 @@ export const executeTool = (
   }
   return Effect.suspend(() =>
     andThen(selectConnection(resources, identity, parsed.connection), (selected) => {
+      const trace: CallTrace | undefined = resources.hasListener ? { chosenBy: "address" } : undefined
       const called = (): Effect.Effect<ToolResult, ExecuteError> =>
-        callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options)
+        callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options, trace)
       const call = isGranted(selected)
         ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
         : called
-      return resources.hasListener ? observed(resources, selected, parsed.tool, Effect.suspend(call)) : call()
+      return trace === undefined ? call() : observed(resources, selected, parsed.tool, trace, Effect.suspend(call))
     }),
   )
 }
@@ -73,6 +75,7 @@ const callTool = (
   name: string,
   args: unknown,
   options: ExecuteOptions | undefined,
+  _trace: CallTrace | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> =>
   andThen(pluginOf(resources, selected.integration), (plugin) =>
     andThen(resultOf(catalogOf(resources, selected)), (catalog): Effect.Effect<ToolResult, ExecuteError> => {
@@ -114,6 +117,7 @@ const observed = (
   resources: Resources,
   { identity, row }: SelectedConnection,
   tool: string,
+  trace: CallTrace,
   called: Effect.Effect<ToolResult, ExecuteError>,
 ): Effect.Effect<ToolResult, ExecuteError> =>
   Effect.suspend(() => {
@@ -125,6 +129,7 @@ const observed = (
         integration: row.integration,
         owner: row.owner,
         tool,
+        ...trace,
         outcome,
         durationMs: performance.now() - startedAt,
       })

@@ -16,6 +16,8 @@ export interface Identity {
   readonly tenant: string
   /** The acting user; `null` when nobody in particular acts. */
   readonly subject: string | null
+  /** The id of the agent that calls, on an executor made by `asAgent`; absent when a host calls for itself. */
+  readonly agent?: string
 }
 
 /** Identity as a host writes it down. */

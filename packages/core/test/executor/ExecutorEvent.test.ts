@@ -27,7 +27,12 @@ describe("events", () => {
     await executor.connections.remove(mine)
     await executor.withIdentity({ tenant: "acme" }).integrations.remove("api")
     const connection = { connection: "tools.api.user.main", integration: "api", owner: "user" }
-    const called = { type: "tool.called", ...connection, durationMs: expect.any(Number) as number }
+    const called = {
+      type: "tool.called",
+      ...connection,
+      chosenBy: "address",
+      durationMs: expect.any(Number) as number,
+    }
     expect(events.map(({ at: _at, tenant: _tenant, subject: _subject, ...event }) => event)).toEqual([
       { type: "connection.created", ...connection },
       { type: "connection.replaced", ...connection },
