@@ -134,12 +134,12 @@ describe("a supplied fetch", () => {
     const moving = new ReadableStream<Uint8Array>({
       pull: async (controller) => {
         await new Promise((resolve) => setTimeout(resolve, 20))
-        if ((sent += 1) > 10) controller.close()
+        if ((sent += 1) > 60) controller.close()
         else controller.enqueue(Buffer.from("x"))
       },
     })
-    const response = await send(answering(moving), {}, { timeoutMs: 150 })
-    expect(await new Response(response.stream()).text()).toBe("xxxxxxxxxx")
+    const response = await send(answering(moving), {}, { timeoutMs: 1000 })
+    expect(await new Response(response.stream()).text()).toBe("x".repeat(60))
   })
 
   it("is held to the size cap, and its body is cancelled", async () => {

@@ -89,28 +89,28 @@ const rejection = (promise: Promise<unknown>): Promise<unknown> =>
 describe("timeouts", () => {
   it("ends a wait for the response, and the server sees the socket close", async () => {
     const server = await upstream({ "/": { fault: "hang" } })
-    const error = await failure(open({ timeoutMs: 100 }), server.origin)
-    expect(error).toMatchObject({ _tag: "EgressTimeoutError", phase: "response", timeoutMs: 100, httpStatus: 504 })
+    const error = await failure(open({ timeoutMs: 600 }), server.origin)
+    expect(error).toMatchObject({ _tag: "EgressTimeoutError", phase: "response", timeoutMs: 600, httpStatus: 504 })
     expect(await server.requests[0]?.abandoned).toBe(true)
   })
 
   it("ends a wait for the body", async () => {
     const server = await upstream({ "/": { fault: "hang_after_headers" } })
-    const response = await send(open({ timeoutMs: 100 }), server.origin)
+    const response = await send(open({ timeoutMs: 600 }), server.origin)
     expect(await rejection(response.bytes())).toMatchObject({ _tag: "EgressTimeoutError", phase: "body" })
     expect(await server.requests[0]?.abandoned).toBe(true)
   })
 
   it("ends a body that drips for longer than the limit, however regularly", async () => {
     const server = await upstream({ "/": { body: drip(Array<string>(1000).fill("x"), 20) } })
-    const response = await send(open({ timeoutMs: 200 }), server.origin)
+    const response = await send(open({ timeoutMs: 600 }), server.origin)
     expect(await rejection(response.bytes())).toMatchObject({ _tag: "EgressTimeoutError", phase: "body" })
     expect(await server.requests[0]?.abandoned).toBe(true)
   })
 
   it("ends a response that nobody reads", async () => {
     const server = await upstream({ "/": { body: filler(64 * 1024 * 1024) } })
-    await send(open({ timeoutMs: 100 }), server.origin)
+    await send(open({ timeoutMs: 600 }), server.origin)
     expect(await server.requests[0]?.abandoned).toBe(true)
   })
 
@@ -122,21 +122,21 @@ describe("timeouts", () => {
         socket.on("close", () => clearInterval(timer))
       }),
     )
-    expect(await failure(open({ timeoutMs: 200 }), server.origin)).toMatchObject({ phase: "response" })
+    expect(await failure(open({ timeoutMs: 600 }), server.origin)).toMatchObject({ phase: "response" })
   })
 
   it("ends a wait for a connection, and says so", async () => {
     // A TLS handshake that is never answered: the socket is there, the connection is not.
     const server = await listening(createTcpServer((socket) => socket.resume()))
-    const error = await failure(open({ timeoutMs: 150 }), server.origin.replace("http:", "https:"))
+    const error = await failure(open({ timeoutMs: 600 }), server.origin.replace("http:", "https:"))
     expect(error).toMatchObject({ _tag: "EgressTimeoutError", phase: "connect" })
     await server.closed()
   })
 
   it("let a stream run for longer than the limit while it moves", async () => {
-    const events = Array.from({ length: 12 }, (_, index) => `data: ${index}\n\n`)
+    const events = Array.from({ length: 40 }, (_, index) => `data: ${index}\n\n`)
     const server = await upstream({ "/": { headers: { "content-type": "text/event-stream" }, body: drip(events, 50) } })
-    const response = await send(open({ timeoutMs: 300 }), server.origin)
+    const response = await send(open({ timeoutMs: 1500 }), server.origin)
     const received: Array<string> = []
     for await (const chunk of response.stream() ?? []) received.push(Buffer.from(chunk).toString("utf8"))
     expect(received.join("")).toBe(events.join(""))
@@ -147,7 +147,7 @@ describe("timeouts", () => {
     const server = await httpServer((_, response) => {
       response.write("data: 1\n\n")
     })
-    const response = await send(open({ timeoutMs: 150 }), server.origin)
+    const response = await send(open({ timeoutMs: 600 }), server.origin)
     const reader = response.stream()?.getReader()
     expect(Buffer.from((await reader?.read())?.value ?? []).toString("utf8")).toBe("data: 1\n\n")
     expect(await rejection(Promise.resolve(reader?.read()))).toMatchObject({
@@ -160,7 +160,7 @@ describe("timeouts", () => {
   it("end an upload that the server does not take", async () => {
     const server = await listening(createTcpServer((socket) => socket.pause()))
     const body = Buffer.alloc(32 * 1024 * 1024)
-    const error = await failure(open({ timeoutMs: 200 }), server.origin, { method: "POST", body })
+    const error = await failure(open({ timeoutMs: 600 }), server.origin, { method: "POST", body })
     expect(error).toMatchObject({ _tag: "EgressTimeoutError", phase: "response" })
   })
 })

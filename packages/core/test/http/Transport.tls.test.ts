@@ -254,7 +254,7 @@ describe("HTTP/2", () => {
       else if (headers[":path"] === "/silent") stream.write("x")
       else stream.end("ok")
     })
-    const egress = open({ timeoutMs: 400, maxResponseBytes: 1000 })
+    const egress = open({ timeoutMs: 1500, maxResponseBytes: 1000 })
     await text(await send(egress, request(server.origin)))
     await expect(text(await send(egress, request(`${server.origin}/large`)))).rejects.toMatchObject({
       _tag: "ResponseTooLargeError",

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest"
 import { CanaryScanner } from "@keyward/core/testing"
 import { rejectionOf, storeDown, unreliableStore } from "../acme.ts"
 import { appByHand, appOf, connect, flowOfMine, mine, setOAuthStage } from "./oauthStage.ts"
+import { eventually } from "../../eventually.ts"
 
 afterEach(() => {
   vi.useRealTimers()
@@ -37,7 +38,7 @@ describe("removing a connection", () => {
     const revocation = await server.received("revocation", 1)
     expect(revocation.parameters.get("token")).toBe(refreshToken)
     expect(revocation.parameters.get("token_type_hint")).toBe("refresh_token")
-    await vi.waitFor(() => expect(events.map(({ type }) => type)).toEqual(["connection.removed", "oauth.revoked"]))
+    await eventually(() => expect(events.map(({ type }) => type)).toEqual(["connection.removed", "oauth.revoked"]))
     expect(server.grants.map(({ endedBy }) => endedBy)).toEqual(["revocation"])
     expect(vault.items.size).toBe(0)
     expect(await debts()).toEqual([])
@@ -83,7 +84,7 @@ describe("removing a connection", () => {
     server.next("revocation", { fault: "html", status: 503 })
     const before = Date.now()
     await executor.connections.remove(mine)
-    await vi.waitFor(async () => expect(await debts()).toMatchObject([{ attempts: 1 }]))
+    await eventually(async () => expect(await debts()).toMatchObject([{ attempts: 1 }]))
     const [debt] = await debts()
     expect(debt?.nextAttemptAt).toBeGreaterThanOrEqual(before + 60_000)
     new CanaryScanner(server.secrets).expectNone(debt, "the record")
@@ -94,7 +95,7 @@ describe("removing a connection", () => {
     passHours(1)
     await again.oauth.start(flowOfMine)
     await server.received("revocation", 2)
-    await vi.waitFor(async () => expect(await debts()).toEqual([]))
+    await eventually(async () => expect(await debts()).toEqual([]))
     expect(vault.items.size).toBe(0)
     expect(server.grants[0]).toMatchObject({ endedBy: "revocation" })
   })
@@ -105,11 +106,11 @@ describe("removing a connection", () => {
     server.always("revocation", { fault: "html", status: 503 })
     await executor.connections.remove(mine)
     for (let attempt = 1; attempt < 10; attempt += 1) {
-      await vi.waitFor(async () => expect(await debts()).toMatchObject([{ attempts: attempt }]))
+      await eventually(async () => expect(await debts()).toMatchObject([{ attempts: attempt }]))
       passHours(7)
       await executor.oauth.start(flowOfMine)
     }
-    await vi.waitFor(async () => expect(await debts()).toEqual([]))
+    await eventually(async () => expect(await debts()).toEqual([]))
     expect(server.requests("revocation")).toHaveLength(10)
     expect(events).toContainEqual(expect.objectContaining({ type: "oauth.revocation_failed", client: "app" }))
     expect(vault.items.size).toBe(0)
@@ -121,7 +122,7 @@ describe("removing a connection", () => {
     await executor.connections.remove(mine)
     const second = await server.received("revocation", 2)
     expect(second.parameters.get("token_type_hint")).toBe("access_token")
-    await vi.waitFor(async () => expect(await debts()).toEqual([]))
+    await eventually(async () => expect(await debts()).toEqual([]))
     expect(vault.items.size).toBe(0)
   })
 
@@ -157,7 +158,7 @@ describe("removing a connection", () => {
     expect(await executor.connections.get(mine)).toMatchObject({ statusReason: "removal_incomplete" })
     deletion.mockRestore()
     await executor.connections.remove(mine)
-    await vi.waitFor(() => expect([...vault.items.keys()].filter((id) => id.includes("oauth:"))).toEqual([]))
+    await eventually(() => expect([...vault.items.keys()].filter((id) => id.includes("oauth:"))).toEqual([]))
   })
 })
 
@@ -166,7 +167,7 @@ describe("replacing a connection", () => {
     const { executor, server, vault } = await setConnected()
     await executor.connections.create({ ...mine, template: "bearer", value: "pasted" })
     await server.received("revocation", 1)
-    await vi.waitFor(() => expect([...vault.items]).toEqual([["acme/alice/connection:user:api:main:token", "pasted"]]))
+    await eventually(() => expect([...vault.items]).toEqual([["acme/alice/connection:user:api:main:token", "pasted"]]))
     expect(await executor.oauth.grant(mine)).toBeNull()
   })
 
@@ -203,13 +204,13 @@ describe("a client that is gone or moved", () => {
     const { executor, server, debts, events } = await setConnected()
     server.next("revocation", { fault: "html", status: 503 })
     await executor.connections.remove(mine)
-    await vi.waitFor(async () => expect(await debts()).toMatchObject([{ attempts: 1 }]))
+    await eventually(async () => expect(await debts()).toMatchObject([{ attempts: 1 }]))
     if (how === "removed") await executor.oauth.removeClient("org", "app")
     else await executor.oauth.createClient(appByHand(server, { clientSecret: "secret of another server" }))
     await executor.oauth.createClient(appByHand(server, { slug: "other" }))
     passHours(1)
     await executor.oauth.start({ ...flowOfMine, client: "other" })
-    await vi.waitFor(async () => expect(await debts()).toEqual([]))
+    await eventually(async () => expect(await debts()).toEqual([]))
     expect(server.requests("revocation")).toHaveLength(1)
     expect(events).toContainEqual(expect.objectContaining({ type: "oauth.revocation_failed", reason }))
   })

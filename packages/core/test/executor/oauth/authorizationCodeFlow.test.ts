@@ -16,6 +16,7 @@ import {
 import { CanaryScanner, misbehavingAuthorizationServer } from "@keyward/core/testing"
 import { acmePlugin, rejectionOf, storeDown, toJson, unreliableStore } from "../acme.ts"
 import { appByHand, appOf, connect, flowOfMine, mine, redirectUri, setOAuthStage, startRedirect } from "./oauthStage.ts"
+import { eventually } from "../../eventually.ts"
 
 afterEach(() => {
   vi.useRealTimers()
@@ -431,7 +432,7 @@ describe("complete", () => {
     isDown = true
     expect(await rejectionOf(executor.oauth.complete({ callbackUrl }))).toMatchObject({ _tag: "StoreUnavailableError" })
     await server.received("revocation", 1)
-    await vi.waitFor(() => expect(vault.items.size).toBe(0))
+    await eventually(() => expect(vault.items.size).toBe(0))
     expect(server.grants.map(({ endedBy }) => endedBy)).toEqual(["revocation"])
   })
 
@@ -476,7 +477,7 @@ describe("what a flow keeps", () => {
     const { hashState } = await import("../../../src/oauth/AuthorizationRequest.ts")
     vi.setSystemTime(Date.now() + 11 * 60_000)
     await startRedirect(executor)
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await Effect.runPromise(store.oauth.sessions.get("acme", hashState(state)))).toBeUndefined(),
     )
   })

@@ -4,13 +4,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { memoryStore } from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
 import { misbehavingAuthorizationServer } from "@keyward/core/testing"
 import { acmePlugin, countingProvider, toJson } from "../acme.ts"
 import { steppingProvider, steppingStore } from "./faultyStage.ts"
 import { appByHand, flowOfMine, redirectUri } from "./oauthStage.ts"
+import { eventually } from "../../eventually.ts"
 
 /** Runs one `complete` in which `fault` happens at the step of that number; answers whether there was such a step. */
 const completeWithFault = async (
@@ -73,7 +74,7 @@ const completeWithFault = async (
         if (row === null) {
           // Whatever was obtained is revoked, and nothing of it stays.
           yield* Effect.promise(() =>
-            vi.waitFor(() => {
+            eventually(() => {
               expect([...vault.items.keys()]).toEqual([])
               for (const { endedBy } of server.grants.slice(0, server.requests("token").length)) {
                 expect(endedBy).toBe("revocation")

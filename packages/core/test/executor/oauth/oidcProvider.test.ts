@@ -16,6 +16,7 @@ import {
   type OidcStage,
   setOidcStage,
 } from "./oidcStage.ts"
+import { eventually } from "../../eventually.ts"
 
 const resource = "https://files.example/api"
 
@@ -160,7 +161,7 @@ describe("a client", () => {
     }
     expect(await isKnown()).toBe(true)
     await executor.oauth.removeClient("org", "app")
-    await vi.waitFor(async () => expect(await isKnown()).toBe(false))
+    await eventually(async () => expect(await isKnown()).toBe(false))
   })
 
   it("names itself by the document that its host serves, where the server reads such (CIMD)", async () => {
@@ -327,7 +328,7 @@ describe("removal", () => {
     const refreshToken = [...stage.vault.items].find(([id]) => id.endsWith(":refresh"))?.[1] ?? ""
     expect((await fetch(stage.provider.resourceUrl, { headers: { authorization } })).status).toBe(200)
     await stage.executor.connections.remove(account)
-    await vi.waitFor(() => expect(stage.events.map(({ type }) => type)).toContain("oauth.revoked"))
+    await eventually(() => expect(stage.events.map(({ type }) => type)).toContain("oauth.revoked"))
     expect((await fetch(stage.provider.resourceUrl, { headers: { authorization } })).status).toBe(401)
     const body = new URLSearchParams({ grant_type: "refresh_token", client_id: "public", refresh_token: refreshToken })
     const refused = await fetch(`${stage.provider.issuer}/token`, { method: "POST", body })

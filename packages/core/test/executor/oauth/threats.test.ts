@@ -47,6 +47,7 @@ import {
   setOAuthStage,
   startRedirect,
 } from "./oauthStage.ts"
+import { eventually } from "../../eventually.ts"
 
 afterEach(() => void vi.useRealTimers())
 
@@ -223,7 +224,7 @@ describe("T5 an address inside the network", () => {
       await stage.executor.oauth.createClient(appOf(stage.server))
       await connect(stage)
       await stage.executor.connections.remove(mine)
-      await vi.waitFor(() => expect(stage.vault.items.size).toBe(0))
+      await eventually(() => expect(stage.vault.items.size).toBe(0))
       expect(stage.events.at(-1)).toMatchObject({ type: "oauth.revocation_failed" })
     }
     expect(sink.requests).toEqual([])
