@@ -90,7 +90,7 @@ for (const [database, make, skip] of [
     })
 
     it("is free again when its holder is killed", async () => {
-      const shared = make(600)
+      const shared = make(1500)
       const other = await startProcess(shared.job)
       await other.ask({ type: "hold" })
       expect(await other.ask({ type: "isHeld" })).toBe(true)
@@ -99,7 +99,7 @@ for (const [database, make, skip] of [
     })
 
     it("is lost by a holder that was stopped for too long, who is told so and whose write comes too late", async () => {
-      const shared = make(600)
+      const shared = make(1500)
       const store = shared.open(30_000)
       expect(await Effect.runPromise(store.connections.put(accountRow, 0))).toBe(true)
       const other = await startProcess(shared.job)
