@@ -4,12 +4,14 @@
  * Tests import the sources: the `@keyward/source` export condition points every workspace package at its
  * `src`, so nothing has to be built first. Vitest does not look for this file name by itself; the root
  * scripts pass `--config`, and `vitest.config.ts` re-exports it for editors and for a bare `vitest`.
- * With `KEYWARD_TEST_RESULTS=<directory>` each run also leaves a JSON report there, named after its Node version.
+ * With `KEYWARD_TEST_RESULTS=<directory>`, which `.ci/run` sets, each run also leaves a JSON report there, named after
+ * its Node version, and a test that fails is repeated once: a pass then counts, and the log names the test.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "vitest/config"
+import { flakyTests } from "./tools/workspace/flakyTests.ts"
 
 const conditions = ["@keyward/source", "module", "node"]
 
@@ -32,7 +34,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Most tests wait for sockets, timers and other processes rather than for the processor.
     maxWorkers: availableParallelism() + 2,
-    reporters: resultsDirectory === undefined ? ["default"] : ["default", "json"],
+    retry: resultsDirectory === undefined ? 0 : 1,
+    reporters: resultsDirectory === undefined ? ["default"] : ["default", "json", flakyTests(resultsDirectory)],
     ...(resultsDirectory === undefined
       ? {}
       : { outputFile: { json: join(resultsDirectory, `node-${process.versions.node}.json`) } }),
