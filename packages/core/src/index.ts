@@ -34,6 +34,7 @@ export type { RegisterDynamicClientInput } from "./executor/oauth/registerDynami
 export type { StartOAuthInput, StartOAuthResult } from "./executor/oauth/StartingFlow.ts"
 
 export { type Identity, type IdentityInput, InvalidIdentityError, type Owner } from "./identity/Identity.ts"
+export type { IdentityMode } from "./identity/IdentityMode.ts"
 
 export type { EgressOptions } from "./http/Egress.ts"
 export type { FetchFunction } from "./http/FetchTransport.ts"

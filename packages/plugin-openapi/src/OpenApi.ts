@@ -8,6 +8,7 @@ import {
   definePlugin,
   InvalidIntegrationInputError,
   type AuthTemplate,
+  type IdentityMode,
   type Integration,
   type Plugin,
   type PluginContext,
@@ -43,6 +44,8 @@ export interface AddSpecInput {
   readonly authTemplates?: ReadonlyArray<AuthTemplate> | undefined
   /** Where credentials may be sent. Default: the origin of `baseUrl`, else those of all servers of the document. */
   readonly origins?: ReadonlyArray<string> | undefined
+  /** Whose account calls run as. Default: as it was before, `"either"` at first. */
+  readonly identityMode?: IdentityMode | undefined
 }
 
 /** One tool that a document would give. */
@@ -161,6 +164,7 @@ const makeExtension = (context: PluginContext, source: DocumentSource): OpenApiE
       baseUrl: target.baseUrl,
       origins: target.origins,
       authTemplates: input.authTemplates ?? deriveAuthTemplates(document, operations, references).authTemplates,
+      identityMode: input.identityMode,
       config: makeConfig(document, input.baseUrl === undefined ? null : target.baseUrl),
     })
   },

@@ -19,6 +19,7 @@ import {
   makeIdentity,
   type Owner,
 } from "../identity/Identity.ts"
+import type { IdentityMode } from "../identity/IdentityMode.ts"
 import { type Integration, toIntegration } from "../integration/Integration.ts"
 import type { IntegrationInUseError, IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
@@ -45,7 +46,14 @@ import {
 import type { SelectError } from "./ConnectionSelector.ts"
 import { createConnection, type CreateConnectionError } from "./createConnection.ts"
 import { makeExtension } from "./Extensions.ts"
-import { getIntegration, listIntegrations, type ListIntegrationsInput, removeIntegration } from "./Integrations.ts"
+import {
+  getIntegration,
+  listIntegrations,
+  type ListIntegrationsInput,
+  removeIntegration,
+  setIdentityMode,
+  type SetIdentityModeError,
+} from "./Integrations.ts"
 import { cancelFlow } from "./oauth/cancelFlow.ts"
 import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
 import { completeFlow, type CompleteOAuthError } from "./oauth/completeFlow.ts"
@@ -98,6 +106,7 @@ export interface EffectIntegrations {
   list(input?: ListIntegrationsInput): Effect.Effect<ReadonlyArray<Integration>, StoreUnavailableError>
   get(slug: string): Effect.Effect<Integration | null, StoreUnavailableError>
   remove(slug: string): Effect.Effect<void, IntegrationNotFoundError | IntegrationInUseError | StoreUnavailableError>
+  setIdentityMode(slug: string, mode: IdentityMode): Effect.Effect<Integration, SetIdentityModeError>
 }
 
 /** `executor.tools` on the Effect surface. */
@@ -167,6 +176,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       list: (input = {}) => listIntegrations(resources, identity, input),
       get: (slug) => Effect.map(getIntegration(resources, identity, slug), (record) => record && toIntegration(record)),
       remove: (slug) => removeIntegration(resources, identity, slug),
+      setIdentityMode: (slug, mode) => setIdentityMode(resources, identity, slug, mode),
     },
     tools: {
       list: (input = {}) => listTools(resources, identity, input),

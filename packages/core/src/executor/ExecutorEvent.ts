@@ -4,6 +4,7 @@
  * Passed to `onEvent`. Events name things and outcomes; they hold no argument, no header and no secret.
  */
 import type { Owner } from "../identity/Identity.ts"
+import type { IdentityMode } from "../identity/IdentityMode.ts"
 import type { CallTrace } from "./CallTrace.ts"
 
 interface EventBase {
@@ -31,6 +32,8 @@ export type ExecutorEvent =
       readonly revision: number
       /** Whether the integration may now send where it could not before, which suspends its connections. */
       readonly originsChanged: boolean
+      /** Whose account its calls run as from now on. */
+      readonly identityMode: IdentityMode
     })
   | (ConnectionEventBase & {
       readonly type:

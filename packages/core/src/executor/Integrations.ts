@@ -10,10 +10,13 @@ import { joinOrigins } from "../connection/Connection.ts"
 import { quote } from "../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity } from "../identity/Identity.ts"
+import { defaultIdentityMode, type IdentityMode, isIdentityMode } from "../identity/IdentityMode.ts"
 import {
   type Integration,
   type IntegrationInput,
   type IntegrationRecord,
+  identityModeOf,
+  invalidMode,
   makeIntegrationRecord,
   toIntegration,
 } from "../integration/Integration.ts"
@@ -49,19 +52,20 @@ export const registerIntegration = (
       Effect.gen(function* () {
         const { integrations, catalogs } = resources.store
         const previous = yield* integrations.get(identity.tenant, record.slug)
-        if (previous?.fingerprint === record.fingerprint) return toIntegration(previous)
+        const identityMode =
+          record.identityMode ?? (previous === undefined ? defaultIdentityMode : identityModeOf(previous))
+        if (previous?.fingerprint === record.fingerprint && identityModeOf(previous) === identityMode) {
+          return toIntegration(previous)
+        }
         if (previous !== undefined && previous.plugin !== plugin.id) {
           return yield* invalid(
             "slug",
             `${quote(record.slug)} belongs to the plugin ${quote(previous.plugin)}; choose another.`,
           )
         }
-        const next: IntegrationRecord = { ...record, revision: (previous?.revision ?? 0) + 1 }
+        const next: IntegrationRecord = { ...record, identityMode, revision: (previous?.revision ?? 0) + 1 }
         if (!(yield* integrations.put(next, previous?.revision ?? 0))) {
-          return yield* invalid(
-            "slug",
-            `${quote(record.slug)} was changed by somebody else at the same time; repeat the call.`,
-          )
+          return yield* overtaken(record.slug)
         }
         if (previous !== undefined) {
           yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: record.slug, connection: null }))
@@ -71,10 +75,54 @@ export const registerIntegration = (
           integration: next.slug,
           revision: next.revision,
           originsChanged: previous !== undefined && gainsOrigin(previous, next),
+          identityMode,
         })
         return toIntegration(next)
       }),
     ),
+  )
+
+/** What changing the mode of an integration can fail with. */
+export type SetIdentityModeError = IntegrationNotFoundError | InvalidIntegrationInputError | StoreUnavailableError
+
+/** Changes whose account the calls of an integration run as, from the next call on; its tools stay as they are. */
+export const setIdentityMode = (
+  resources: Resources,
+  identity: Identity,
+  slug: string,
+  mode: IdentityMode,
+): Effect.Effect<Integration, SetIdentityModeError> =>
+  isIdentityMode(mode)
+    ? resources.exclusively(
+        JSON.stringify(["integration", identity.tenant, slug]),
+        Effect.gen(function* () {
+          const { integrations } = resources.store
+          const previous = yield* integrations.get(identity.tenant, slug)
+          if (previous === undefined) return yield* Effect.fail(new IntegrationNotFoundError({ integration: slug }))
+          if (identityModeOf(previous) === mode) return toIntegration(previous)
+          const next: IntegrationRecord = { ...previous, identityMode: mode, revision: previous.revision + 1 }
+          if (!(yield* integrations.put(next, previous.revision))) return yield* overtaken(slug)
+          yield* Effect.ignore(keepSharedCatalog(resources, previous, next))
+          resources.emit(identity, {
+            type: "integration.updated",
+            integration: slug,
+            revision: next.revision,
+            originsChanged: false,
+            identityMode: mode,
+          })
+          return toIntegration(next)
+        }),
+      )
+    : invalidMode(mode)
+
+/** What all connections share of the tools holds under the new revision too; connections' own are asked for again. */
+const keepSharedCatalog = (
+  { store: { catalogs } }: Resources,
+  previous: IntegrationRecord,
+  { tenant, slug: integration, revision }: IntegrationRecord,
+): Effect.Effect<void, StoreUnavailableError> =>
+  Effect.flatMap(catalogs.get({ tenant, integration, revision: previous.revision, connection: null }), (tools) =>
+    tools === undefined ? Effect.void : catalogs.put({ tenant, integration, revision, connection: null }, tools),
   )
 
 /** The record of an integration, or `null`. */
@@ -122,9 +170,13 @@ export const removeIntegration = (
         integration: slug,
         revision: record.revision,
         originsChanged: false,
+        identityMode: identityModeOf(record),
       })
     }),
   )
+
+const overtaken = (slug: string): Effect.Effect<never, InvalidIntegrationInputError> =>
+  invalid("slug", `${quote(slug)} was changed by somebody else at the same time; repeat the call.`)
 
 const gainsOrigin = (previous: IntegrationRecord, next: IntegrationRecord): boolean =>
   joinOrigins(previous.origins) !== joinOrigins(next.origins) &&

@@ -9,6 +9,7 @@ import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
 import type { ProviderItem } from "../credential/CredentialProvider.ts"
 import type { Identity, IdentityInput, Owner } from "../identity/Identity.ts"
+import type { IdentityMode } from "../identity/IdentityMode.ts"
 import type { Integration } from "../integration/Integration.ts"
 import type { Fetch, Plugin } from "../integration/Plugin.ts"
 import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
@@ -147,6 +148,16 @@ export class Integrations {
   /** Removes an integration. Rejects with `IntegrationInUseError` while anybody of the tenant has a connection of it. */
   remove(slug: string): Promise<void> {
     return runPromise(this.#effect.remove(slug))
+  }
+
+  /**
+   * Changes whose account an integration's calls run as, from the next call on. For administrators.
+   *
+   * `admin`, `shared`: the organisation's connection. `per_user`: the acting subject's own. `either`: the subject's own where one acts,
+   * else the organisation's. Rejects with `IntegrationNotFoundError`, or `InvalidIntegrationInputError` for what is no mode.
+   */
+  setIdentityMode(slug: string, mode: IdentityMode): Promise<Integration> {
+    return runPromise(this.#effect.setIdentityMode(slug, mode))
   }
 }
 

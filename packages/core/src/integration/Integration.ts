@@ -17,6 +17,7 @@ import {
 import { joinOrigins } from "../connection/Connection.ts"
 import { type OriginBinding, parseOrigin } from "../http/originBinding.ts"
 import { quote } from "../error/KeywardError.ts"
+import { defaultIdentityMode, type IdentityMode, identityModes, isIdentityMode } from "../identity/IdentityMode.ts"
 import { InvalidIntegrationInputError } from "./IntegrationError.ts"
 
 /** What a plugin registers. */
@@ -31,6 +32,8 @@ export interface IntegrationInput {
   /** Where its credentials may be sent. Default: the base URL's origin. Empty: nowhere. */
   readonly origins?: ReadonlyArray<string> | undefined
   readonly authTemplates?: ReadonlyArray<AuthTemplate> | undefined
+  /** Whose account calls run as. Default: as it was registered or set before, `"either"` at first. */
+  readonly identityMode?: IdentityMode | undefined
   /** The plugin's own data, plain JSON; handed back with every call. */
   readonly config?: unknown
 }
@@ -45,13 +48,17 @@ export interface Integration {
   readonly baseUrl: string | null
   readonly origins: ReadonlyArray<string>
   readonly authTemplates: ReadonlyArray<AuthTemplate>
+  /** Whose account calls run as. */
+  readonly identityMode: IdentityMode
   /** Counts changes from 1. */
   readonly revision: number
 }
 
 /** An integration as stores keep it and plugins see it. */
-export interface IntegrationRecord extends Integration {
+export interface IntegrationRecord extends Omit<Integration, "identityMode"> {
   readonly tenant: string
+  /** Absent in records from before there were modes; read it with {@link identityModeOf}. */
+  readonly identityMode?: IdentityMode
   readonly config: unknown
   /** Tells whether a registration changes anything. */
   readonly fingerprint: string
@@ -82,6 +89,8 @@ export const makeIntegrationRecord = (
       return yield* invalid("baseUrl", `its origin is not among the origins ${origins.join(", ")}.`)
     }
     const authTemplates = yield* Effect.fromResult(parseAuthTemplates(input.authTemplates ?? []))
+    const { identityMode } = input
+    if (identityMode !== undefined && !isIdentityMode(identityMode)) return yield* invalidMode(identityMode)
     const config = input.config ?? null
     const content = {
       slug,
@@ -95,6 +104,7 @@ export const makeIntegrationRecord = (
     const text = yield* serialized({ ...content, config, version: plugin.version ?? null })
     return {
       ...content,
+      ...(identityMode === undefined ? {} : { identityMode }),
       config,
       tenant,
       revision: 1,
@@ -111,8 +121,17 @@ export const toIntegration = (record: IntegrationRecord): Integration => ({
   baseUrl: record.baseUrl,
   origins: record.origins,
   authTemplates: record.authTemplates,
+  identityMode: identityModeOf(record),
   revision: record.revision,
 })
+
+/** Whose account the calls of an integration run as. */
+export const identityModeOf = ({ identityMode }: Pick<IntegrationRecord, "identityMode">): IdentityMode =>
+  identityMode ?? defaultIdentityMode
+
+/** The failure of a value that is no mode. */
+export const invalidMode = (given: unknown): Effect.Effect<never, InvalidIntegrationInputError> =>
+  invalid("identityMode", `${quote(given)} must be one of ${identityModes.map((mode) => quote(mode)).join(", ")}.`)
 
 /** The derived form of a record; kept as long as the record object lives. */
 export const compiledIntegration = (record: IntegrationRecord): CompiledIntegration => {

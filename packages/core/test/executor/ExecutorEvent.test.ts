@@ -44,10 +44,22 @@ describe("events", () => {
       { type: "connection.disabled", ...connection, reason: "disabled_by_host" },
       { ...called, tool: "call", outcome: "connection_disabled" },
       { type: "credential.failed", ...connection, code: "connection_disabled", reason: "disabled_by_host" },
-      { type: "integration.updated", integration: "api", revision: 2, originsChanged: true },
+      {
+        type: "integration.updated",
+        integration: "api",
+        revision: 2,
+        originsChanged: true,
+        identityMode: "either",
+      },
       { type: "connection.enabled", ...connection },
       { type: "connection.removed", ...connection },
-      { type: "integration.removed", integration: "api", revision: 2, originsChanged: false },
+      {
+        type: "integration.removed",
+        integration: "api",
+        revision: 2,
+        originsChanged: false,
+        identityMode: "either",
+      },
     ])
     expect(events.every(({ tenant }) => tenant === "acme")).toBe(true)
     expect(new Set(events.map(({ subject }) => subject))).toEqual(new Set(["alice", null]))
