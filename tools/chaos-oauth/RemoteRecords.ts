@@ -31,6 +31,7 @@ export const serveRecords = (child: ChildProcess, store: Store, provider: Creden
   const held = new Map<string, () => void>()
   const services: Readonly<Record<string, Service>> = {
     integrations: store.integrations as unknown as Service,
+    accounts: store.accounts as unknown as Service,
     connections: store.connections as unknown as Service,
     catalogs: store.catalogs as unknown as Service,
     clients: store.oauth.clients as unknown as Service,
@@ -102,6 +103,7 @@ export const remoteRecords = (): { readonly store: Store; readonly provider: Cre
   return {
     store: {
       integrations: service("integrations") as Store["integrations"],
+      accounts: service("accounts") as Store["accounts"],
       connections: service("connections") as Store["connections"],
       catalogs: service("catalogs") as Store["catalogs"],
       oauth: {

@@ -8,6 +8,7 @@ import type { Dialect } from "kysely"
 import { keepDatabase } from "./databaseOf.ts"
 import { SqlDatabase } from "./SqlDatabase.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
+import { sqlAccounts } from "./sqlAccounts.ts"
 import { sqlConnections } from "./sqlConnections.ts"
 import { sqlCatalogs, sqlIntegrations } from "./sqlIntegrations.ts"
 import { sqlLease } from "./SqlLease.ts"
@@ -75,6 +76,7 @@ export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
   })
   return keepDatabase(database, {
     integrations: sqlIntegrations(database),
+    accounts: sqlAccounts(database),
     connections: sqlConnections(database),
     catalogs: sqlCatalogs(database),
     oauth: sqlOAuth(database),

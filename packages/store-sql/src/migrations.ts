@@ -87,6 +87,15 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   primary key (vault, name)
 )`,
   ],
+  ({ table, key }) => [
+    `create table ${table("keyward_accounts")} (
+  tenant ${key} not null,
+  subject ${key} not null,
+  integration ${key} not null,
+  document text not null,
+  primary key (tenant, subject, integration)
+)`,
+  ],
 ]
 
 /** The version that this package works with. */

@@ -27,6 +27,14 @@ export interface Tables {
     readonly refresh_before: number | null
     readonly document: string
   }
+  readonly keyward_accounts: {
+    readonly tenant: string
+    /** Empty for the organisation's. */
+    readonly subject: string
+    readonly integration: string
+    /** The name of the default connection. */
+    readonly document: string
+  }
   readonly keyward_catalogs: {
     readonly tenant: string
     readonly integration: string

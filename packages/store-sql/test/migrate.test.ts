@@ -4,11 +4,14 @@ import { StoreUnavailableError } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { afterAll, describe, expect, it, onTestFinished } from "vitest"
 import { migrationSql, postgresStore, type SqlStore, sqliteStore, StoreSchemaError } from "../src/index.ts"
+import { schemaVersion } from "../src/migrations.ts"
 import { accountRow } from "./support/account.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres } from "./support/postgresServer.ts"
 import type { ProcessJob } from "./support/ProcessMessage.ts"
 import { startProcess } from "./support/startProcess.ts"
+
+const versions = Array.from({ length: schemaVersion }, (_, index) => index + 1)
 
 const server = await startPostgres()
 const connectionString = server?.connectionString ?? ""
@@ -82,7 +85,9 @@ for (const [database, make, skip] of [
       const stores = Array.from({ length: 4 }, () => open())
       const warnings = await Promise.all(processes.map((other) => other.ask({ type: "ready" })))
       await Promise.all(stores.map((store) => store.ready()))
-      expect((await sql("select version from keyward_schema")).map(({ version }) => Number(version))).toEqual([1])
+      expect(
+        (await sql("select version from keyward_schema order by version")).map(({ version }) => Number(version)),
+      ).toEqual(versions)
       expect(JSON.stringify(warnings), "node:sqlite is used without a warning.").not.toMatch(/SQLite/i)
     })
 
@@ -91,24 +96,24 @@ for (const [database, make, skip] of [
       await open().ready()
       await sql("insert into keyward_schema (version, applied_at) values (9, 0)")
       const late = open()
-      expect(await schemaErrorOf(late)).toMatchObject({ reason: "newer", found: 9, known: 1 })
+      expect(await schemaErrorOf(late)).toMatchObject({ reason: "newer", found: 9, known: schemaVersion })
       const failure = await Effect.runPromise(Effect.flip(late.connections.get(accountRow)))
       expect(failure).toBeInstanceOf(StoreUnavailableError)
       expect(failure.message).toContain("version 9")
       const exit = await Effect.runPromiseExit(late.lease.hold("key", () => Effect.die("held")))
       expect(JSON.stringify(exit)).toContain("schema_newer")
-      expect(await sql("select version from keyward_schema order by version")).toHaveLength(2)
+      expect(await sql("select version from keyward_schema order by version")).toHaveLength(versions.length + 1)
     })
 
     it("are the host's to make with migrate: false, by the SQL that is printed", async () => {
       const { migration, open, sql } = make()
       const store = open({ migrate: false })
-      expect(await schemaErrorOf(store)).toMatchObject({ reason: "outdated", found: 0, known: 1 })
+      expect(await schemaErrorOf(store)).toMatchObject({ reason: "outdated", found: 0, known: schemaVersion })
       await sql(migration())
       await store.ready()
       expect(await Effect.runPromise(store.connections.put(accountRow, 0))).toBe(true)
       expect(await Effect.runPromise(open().connections.get(accountRow))).toEqual(accountRow)
-      expect(migration(1)).toBe("")
+      expect(migration(schemaVersion)).toBe("")
     })
   })
 }

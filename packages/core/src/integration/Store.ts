@@ -4,6 +4,7 @@
  * `memoryStore()` is the default; `@keyward/store-sql` makes durable ones.
  */
 import type * as Effect from "effect/Effect"
+import type { AccountStore } from "../connection/AccountStore.ts"
 import type { ConnectionStore } from "../connection/ConnectionStore.ts"
 import type { Lease } from "../credential/Lease.ts"
 import type { OAuthStores } from "../oauth/OAuthStores.ts"
@@ -14,6 +15,8 @@ import type { IntegrationStore } from "./IntegrationStore.ts"
 export interface Store {
   readonly integrations: IntegrationStore
   readonly connections: ConnectionStore
+  /** Which of several connections is meant when nobody says so. */
+  readonly accounts: AccountStore
   readonly catalogs: CatalogStore
   readonly oauth: OAuthStores
   /** One holder per name, for as long as the records are shared with others. */

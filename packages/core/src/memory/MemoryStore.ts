@@ -15,6 +15,7 @@ import type { Owner } from "../identity/Identity.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey, CatalogStore } from "../tool/ToolCatalog.ts"
 import { getOrMake } from "./getOrMake.ts"
+import { memoryAccounts } from "./MemoryAccounts.ts"
 import { memoryLease } from "./MemoryLease.ts"
 import { memoryOAuth } from "./MemoryOAuth.ts"
 
@@ -22,6 +23,7 @@ import { memoryOAuth } from "./MemoryOAuth.ts"
 export const memoryStore = (): Store => ({
   integrations: memoryIntegrations(),
   connections: memoryConnections(),
+  accounts: memoryAccounts(),
   catalogs: memoryCatalogs(),
   oauth: memoryOAuth(),
   lease: memoryLease(),

@@ -4,6 +4,7 @@
  * suite of its own: `leaseContract`.
  */
 import type { ContractCase } from "./ContractCase.ts"
+import { addAccountCases } from "./storeAccountCases.ts"
 import { addConnectionCases } from "./storeConnectionCases.ts"
 import { addCatalogCases, addIntegrationCases } from "./storeIntegrationCases.ts"
 import {
@@ -35,6 +36,7 @@ export const storeContract = (make: MakeStore, capabilities: StoreCapabilities =
   const suite = storeSuite(make, capabilities)
   for (const add of [
     addConnectionCases,
+    addAccountCases,
     addIntegrationCases,
     addCatalogCases,
     addOAuthClientCases,

@@ -4,6 +4,7 @@
 import * as assert from "node:assert/strict"
 import * as Effect from "effect/Effect"
 import { variable } from "../auth/AuthTemplate.ts"
+import type { AccountsKey } from "../connection/AccountStore.ts"
 import type { ConnectionRow } from "../connection/Connection.ts"
 import type { ConnectionGrant } from "../connection/ConnectionGrant.ts"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
@@ -107,6 +108,18 @@ export class StoreProbe {
     return succeeding(this.store.connections.isUsed(tenant, integration), "connections.isUsed")
   }
 
+  defaultOf(key: AccountsKey): Promise<string | undefined> {
+    return succeeding(this.store.accounts.get(key), "accounts.get")
+  }
+
+  putDefault(key: ConnectionKey): Promise<void> {
+    return succeeding(this.store.accounts.put(key), "accounts.put")
+  }
+
+  removeDefault(key: AccountsKey, name?: string): Promise<boolean> {
+    return succeeding(this.store.accounts.remove(key, name), "accounts.remove")
+  }
+
   integration(tenant: string, slug: string): Promise<IntegrationRecord | undefined> {
     return succeeding(this.store.integrations.get(tenant, slug), "integrations.get")
   }
@@ -166,7 +179,7 @@ export class StoreProbe {
 
   /** Every call must fail, and with `StoreUnavailableError`: what the store says when it cannot work. */
   async expectUnavailable(when: string): Promise<void> {
-    const { connections, integrations, catalogs, lease } = this.store
+    const { connections, accounts, integrations, catalogs, lease } = this.store
     const { clients, sessions, revocations } = this.store.oauth
     const row = connection("tenant", "subject", "integration", "name")
     const key: CatalogKey = { tenant: "tenant", integration: "integration", revision: 1, connection: null }
@@ -177,6 +190,9 @@ export class StoreProbe {
       ["connections.list", connections.list({ tenant: "tenant", subject: null, limit: 1 })],
       ["connections.expiring", connections.expiring({ tenant: "tenant", before: 0, limit: 1 })],
       ["connections.isUsed", connections.isUsed("tenant", "integration")],
+      ["accounts.get", accounts.get(row)],
+      ["accounts.put", accounts.put(row)],
+      ["accounts.remove", accounts.remove(row)],
       ["integrations.get", integrations.get("tenant", "integration")],
       ["integrations.put", integrations.put(integrationRecord("tenant", "integration"), 0)],
       ["integrations.remove", integrations.remove("tenant", "integration")],

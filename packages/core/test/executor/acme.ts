@@ -196,6 +196,7 @@ export const unreliableStore = (before: (operation: string) => Effect.Effect<voi
     ) as Part
   return {
     integrations: guarded("integrations", reliable.integrations),
+    accounts: guarded("accounts", reliable.accounts),
     connections: guarded("connections", reliable.connections),
     catalogs: guarded("catalogs", reliable.catalogs),
     oauth: {

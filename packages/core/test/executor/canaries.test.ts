@@ -84,6 +84,7 @@ const notedStore = (): { readonly store: Store; readonly handed: Array<unknown> 
     handed,
     store: {
       integrations: noted(inner.integrations),
+      accounts: noted(inner.accounts),
       connections: noted(inner.connections),
       catalogs: noted(inner.catalogs),
       oauth: {

@@ -427,6 +427,7 @@ function gated(sound: Store, isReachable: () => boolean): Store {
           ),
     })
   return {
+    accounts: gate(sound.accounts),
     connections: gate(sound.connections),
     integrations: gate(sound.integrations),
     catalogs: gate(sound.catalogs),

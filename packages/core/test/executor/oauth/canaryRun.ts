@@ -260,6 +260,7 @@ const notedStore = (): { readonly store: Store; readonly records: ReadonlyArray<
     records,
     store: {
       integrations: noted(inner.integrations),
+      accounts: noted(inner.accounts),
       connections: noted(inner.connections),
       catalogs: noted(inner.catalogs),
       oauth: {

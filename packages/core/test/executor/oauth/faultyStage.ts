@@ -10,6 +10,7 @@ export type Step = (operation: string) => Effect.Effect<void, "fail">
 /** A store whose every operation takes a step first. */
 export const steppingStore = (store: Store, step: Step): Store => ({
   ...store,
+  accounts: stepping(store.accounts, "accounts", step, unavailable),
   connections: stepping(store.connections, "connections", step, unavailable),
   integrations: stepping(store.integrations, "integrations", step, unavailable),
   catalogs: stepping(store.catalogs, "catalogs", step, unavailable),

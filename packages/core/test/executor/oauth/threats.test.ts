@@ -665,6 +665,7 @@ const noted = (handed: Array<unknown>): Store => {
   const inner = memoryStore()
   return {
     integrations: part(inner.integrations),
+    accounts: part(inner.accounts),
     connections: part(inner.connections),
     catalogs: part(inner.catalogs),
     oauth: {
