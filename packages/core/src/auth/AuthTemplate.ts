@@ -27,6 +27,11 @@ interface PlacementFields {
   readonly headers?: Placements | undefined
   readonly queryParams?: Placements | undefined
   readonly cookies?: Placements | undefined
+  /**
+   * Environment variables of the process that a plugin starts for the connection, such as an MCP server that is a local command. Never
+   * part of a request.
+   */
+  readonly env?: Placements | undefined
 }
 
 /** No credential. Every integration has it under the slug `none`. */
@@ -88,13 +93,22 @@ export interface Placement {
   readonly encoding: "plain" | "basic"
 }
 
+/** One variable of a process's environment, ready to be filled. */
+export interface EnvironmentPlacement {
+  readonly name: string
+  readonly parts: ReadonlyArray<AuthPart>
+}
+
 /** A checked template in the form that is applied. */
 export interface CompiledTemplate {
   readonly slug: string
   readonly family: AuthFamily
   /** Each variable once, in the order of appearance. */
   readonly variables: ReadonlyArray<string>
+  /** On requests. */
   readonly placements: ReadonlyArray<Placement>
+  /** In the environment of a process, and nowhere else. */
+  readonly environment: ReadonlyArray<EnvironmentPlacement>
 }
 
 /** A template that cannot work as written; `path` leads to the fault. */
@@ -127,11 +141,13 @@ export const parseAuthTemplates = (
 /** The form of a checked template that `applyAuth` fills. */
 export const compileTemplate = (template: AuthTemplate): CompiledTemplate => {
   const placements = template.type === "none" ? [] : [...ownPlacements(template), ...authoredPlacements(template)]
+  const environment =
+    template.type === "none" ? [] : Object.entries(template.env ?? {}).map(([name, parts]) => ({ name, parts }))
   const variables = new Set<string>()
-  for (const { parts } of placements) {
+  for (const { parts } of [...placements, ...environment]) {
     for (const part of parts) if (typeof part !== "string") variables.add(part.variable)
   }
-  return { slug: template.slug, family: familyOf(template), variables: [...variables], placements }
+  return { slug: template.slug, family: familyOf(template), variables: [...variables], placements, environment }
 }
 
 /** The family a template belongs to. */
@@ -173,7 +189,7 @@ const placed = (location: Placement["location"], placements: Placements | undefi
     encoding: "plain",
   }))
 
-const placementKeys = ["headers", "queryParams", "cookies"]
+const placementKeys = ["headers", "queryParams", "cookies", "env"]
 const oauthKeys = [
   "scopes",
   "issuer",
@@ -276,6 +292,7 @@ const literals: Readonly<Record<string, RegExp>> = {
   headers: /^[\t\u0020-\u007e\u0080-\u00ff]*$/,
   queryParams: /^[^\u0000-\u001f\u007f\ud800-\udfff]*$/u,
   cookies: /^[\u0021\u0023-\u002b\u002d-\u003a\u003c-\u005b\u005d-\u007e]*$/,
+  env: /^[^\u0000\ud800-\udfff]*$/u,
 }
 /* eslint-enable no-control-regex */
 
@@ -295,9 +312,20 @@ const framing = new Set([
   "cookie",
 ])
 
+const environmentName = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
+
+/** Variables by which a value could make a process load or run something else. */
+const steering =
+  /^(PATH|HOME|SHELL|IFS|ENV|BASH_ENV|NODE_OPTIONS|NODE_PATH|PYTHON(PATH|STARTUP|HOME)|RUBY(OPT|LIB)|PERL5?(OPT|LIB|DB)|JAVA_TOOL_OPTIONS|LD_.*|DYLD_.*|GIT_.*)$/i
+
 const checkName = (key: string, name: string, path: string): void => {
   if (key === "queryParams") {
     if (name === "" || !name.isWellFormed()) fault(path, "is not a usable parameter name.")
+    return
+  }
+  if (key === "env") {
+    if (!environmentName.test(name) || name === "__proto__") fault(path, "is not a usable name of a variable.")
+    if (steering.test(name)) fault(path, "decides what a process runs; a credential cannot stand there.")
     return
   }
   // A header `__proto__` would set the prototype of a record of headers instead.

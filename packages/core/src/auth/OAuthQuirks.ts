@@ -27,8 +27,11 @@ export interface OAuthQuirks {
   readonly scopeParameter?: string | undefined
   /** The name of the client id parameter, such as `client_key`. */
   readonly clientIdParameter?: string | undefined
-  /** `refused`: the server rejects requests that carry a code challenge. Default: S256. */
-  readonly pkce?: "S256" | "refused" | undefined
+  /**
+   * `refused`: the server rejects requests that carry a code challenge. `advertised`: the flow is only started where the server's metadata
+   * says that it knows S256, as the MCP specification wants it. Default: S256.
+   */
+  readonly pkce?: "S256" | "advertised" | "refused" | undefined
   /**
    * `raw`: id and secret are not form-urlencoded before Basic's base64. `secret_as_user`: the secret is the user name, the password is
    * empty, and no client id is sent.
@@ -124,7 +127,7 @@ const checks: ReadonlyMap<string, Check> = new Map<keyof OAuthQuirks, Check>([
   ["scopeSeparator", oneOf(" ", ",", "+")],
   ["scopeParameter", parameterName],
   ["clientIdParameter", parameterName],
-  ["pkce", oneOf("S256", "refused")],
+  ["pkce", oneOf("S256", "advertised", "refused")],
   ["basicEncoding", oneOf("form", "raw", "secret_as_user")],
   ["tokenRequestFormat", oneOf("form", "json")],
   [

@@ -18,7 +18,7 @@ export type CredentialValues = ReadonlyMap<string, Redacted.Redacted>
 /** A stored value that cannot stand where the template puts it, such as a key with a line break at its end. */
 export class CredentialNotPlaceableError extends taggedError<CredentialNotPlaceableError>()(
   "CredentialNotPlaceableError",
-  { location: Schema.Literals(["header", "query", "cookie"]), name: Schema.String },
+  { location: Schema.Literals(["header", "query", "cookie", "environment"]), name: Schema.String },
   400,
 ) {
   override get message(): string {
@@ -48,6 +48,10 @@ export const applyAuth = (
   }
   return Result.succeed(new FilledAuthorizer(template, values, filled))
 }
+
+/** Finds the values of a credential again that no request carries, because they went into the environment of a process. */
+export const findOnly = (template: CompiledTemplate, values: CredentialValues): RequestAuthorizer =>
+  new FilledAuthorizer(template, values, [])
 
 /** Whether two readings of a credential hold the same values. */
 export const isSameCredential = (one: CredentialValues, other: CredentialValues): boolean =>

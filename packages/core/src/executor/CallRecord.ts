@@ -41,6 +41,12 @@ export class CallRecord {
     })
   }
 
+  /** Takes note of a credential that went elsewhere than on a request, and that may come back in what the plugin returns. */
+  keep(authorizer: RequestAuthorizer): void {
+    this.#authorizer = authorizer
+    this.hasRawResponse = true
+  }
+
   /** A text without the secrets that this call used. */
   redact(text: string): string {
     return this.#authorizer === undefined ? text : this.#authorizer.redact(text)

@@ -12,6 +12,7 @@ import type { ConnectionKey } from "../connection/ConnectionRef.ts"
 import { quote } from "../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import { isHttpError } from "../http/HttpError.ts"
+import type { Identity } from "../identity/Identity.ts"
 import type { CompiledIntegration, IntegrationRecord } from "../integration/Integration.ts"
 import { compiledIntegration } from "../integration/Integration.ts"
 import type { PluginNotRegisteredError } from "../integration/IntegrationError.ts"
@@ -22,10 +23,14 @@ import { anyObject } from "../tool/Tool.ts"
 import { type CatalogKey, checkTools, ToolCatalog } from "../tool/ToolCatalog.ts"
 import type { InvalidToolError } from "../tool/ToolError.ts"
 import { andThen } from "./andThen.ts"
+import { announce } from "./announce.ts"
 import { sendAnonymous, sendAuthorized, toFetch, toSend } from "./AuthorizedFetch.ts"
+import { callEnvironment } from "./callEnvironment.ts"
 import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
-import { pluginOf, type SelectedConnection } from "./ConnectionSelector.ts"
+import { catalogSync } from "./CatalogSync.ts"
+import { handleKey, SelectedHandle } from "./ConnectionHandle.ts"
+import { pluginOf, selectByKey, type SelectedConnection } from "./ConnectionSelector.ts"
 import { type CredentialSource, storedCredential } from "./CredentialSource.ts"
 import type { Resources } from "./Resources.ts"
 
@@ -39,12 +44,54 @@ export const catalogOf = (
   selected: SelectedConnection,
 ): Effect.Effect<ToolCatalog, CatalogError> =>
   andThen(pluginOf(resources, selected.integration), (plugin) => {
-    const key = catalogKey(plugin, selected.integration, selected.row)
-    return andThen(resources.store.catalogs.get(key), (stored): Effect.Effect<ToolCatalog, CatalogError> =>
-      stored === undefined
-        ? Effect.map(ensureCatalog(resources, plugin, selected), indexed)
-        : Effect.succeed(indexed(stored)),
-    )
+    const key = catalogKey(plugin, selected.integration, (selected.lender ?? selected).row)
+    return andThen(resources.store.catalogs.get(key), (stored): Effect.Effect<ToolCatalog, CatalogError> => {
+      if (stored === undefined) return Effect.map(ensureCatalog(resources, plugin, selected), indexed)
+      const { catalogMaxAgeMs } = plugin
+      if (catalogMaxAgeMs !== undefined && key.connection !== null) {
+        if (catalogSync(resources).isOlder(key, catalogMaxAgeMs)) relistTools(resources, plugin, selected, false)
+      }
+      return Effect.succeed(indexed(stored))
+    })
+  })
+
+/** Lists a connection's own tools again in the background; `isAnew` also when a listing is under way that may not know yet. */
+export const relistTools = (
+  resources: Resources,
+  plugin: Plugin,
+  selected: SelectedConnection,
+  isAnew: boolean,
+): void => {
+  const key = catalogKey(plugin, selected.integration, selected.row)
+  if (key.connection === null) return
+  catalogSync(resources).begin(
+    key,
+    plugin.catalogMaxAgeMs ?? 0,
+    isAnew,
+    relisted(resources, plugin, selected.identity, key),
+  )
+}
+
+const relisted = (
+  resources: Resources,
+  plugin: Plugin,
+  identity: Identity,
+  key: CatalogKey,
+): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    if (key.connection === null) return
+    const { store } = resources
+    const selected = yield* selectByKey(resources, identity, key.connection)
+    if (selected.integration.revision !== key.revision) return
+    const source = storedCredential(resources, selected)
+    const tools = yield* resolveTools(resources, plugin, selected.integration, { selected, source, isStored: true })
+    const before = yield* store.catalogs.get(key)
+    if (JSON.stringify(before) === JSON.stringify(tools)) return
+    // What another credential may list is not this one's catalog.
+    const after = yield* selectByKey(resources, identity, key.connection)
+    if (handleKey(after) !== handleKey(selected)) return
+    yield* store.catalogs.put(key, tools)
+    announce(resources, identity, selected.row, { type: "connection.refreshed" })
   })
 
 /** Which catalog a connection of an integration uses. */
@@ -79,12 +126,20 @@ export const ensureSharedCatalog = (
   )
 }
 
+/** The connection whose tools are listed. */
+export interface ListingConnection {
+  readonly selected: SelectedConnection
+  readonly source: CredentialSource
+  /** Whether it is there already, and not only about to be made. */
+  readonly isStored?: boolean | undefined
+}
+
 /** Asks the plugin for the tools, with a fetch that is authorized by the given source, or by nothing. */
 export const resolveTools = (
   resources: Resources,
   plugin: Plugin,
   integration: IntegrationRecord,
-  connection: { readonly selected: SelectedConnection; readonly source: CredentialSource } | undefined,
+  connection: ListingConnection | undefined,
 ): Effect.Effect<ReadonlyArray<ToolDef>, ToolResolutionError | InvalidToolError | ConnectionCredentialError> => {
   const compiled = compiledIntegration(integration)
   const stop = new CallStop()
@@ -98,6 +153,13 @@ export const resolveTools = (
       integration,
       connection: connection === undefined ? null : toConnection(connection.selected.row, compiled.origins),
       signal: stop.signal,
+      handle:
+        connection?.isStored === true
+          ? new SelectedHandle(resources, connection.selected, () =>
+              relistTools(resources, plugin, connection.selected, true),
+            )
+          : null,
+      environment: () => callEnvironment(connection?.source, record, stop),
       ...fetches,
     }),
   ).pipe(
@@ -114,7 +176,14 @@ export const resolveTools = (
       return new ToolResolutionError({ integration: integration.slug, plugin: plugin.id, reason })
     }),
   )
-  return Effect.flatMap(listed, (tools) => Effect.fromResult(checkTools(integration.slug, tools)))
+  return Effect.tap(
+    Effect.flatMap(listed, (tools) => Effect.fromResult(checkTools(integration.slug, tools))),
+    () =>
+      Effect.sync(() => {
+        if (connection === undefined || plugin.catalogMaxAgeMs === undefined) return
+        catalogSync(resources).listed(catalogKey(plugin, integration, connection.selected.row))
+      }),
+  )
 }
 
 /** A plugin's `fetch`, authorized by a credential source, unauthenticated without one; what happens to it is recorded. */
@@ -198,14 +267,14 @@ const ensureCatalog = (
   selected: SelectedConnection,
 ): Effect.Effect<ReadonlyArray<ToolDef>, CatalogError> => {
   if (plugin.catalog === "integration") return ensureSharedCatalog(resources, plugin, selected.integration)
-  const key = catalogKey(plugin, selected.integration, selected.row)
+  const key = catalogKey(plugin, selected.integration, (selected.lender ?? selected).row)
   return resources.exclusively(
     JSON.stringify(["catalog", key]),
     Effect.gen(function* () {
       const stored = yield* resources.store.catalogs.get(key)
       if (stored !== undefined) return stored
       const source = storedCredential(resources, selected)
-      const tools = yield* resolveTools(resources, plugin, selected.integration, { selected, source })
+      const tools = yield* resolveTools(resources, plugin, selected.integration, { selected, source, isStored: true })
       yield* resources.store.catalogs.put(key, tools)
       return tools
     }),

@@ -25,12 +25,9 @@ import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity, Owner } from "../identity/Identity.ts"
 import { type IntegrationRecord } from "../integration/Integration.ts"
 import { IntegrationNotFoundError } from "../integration/IntegrationError.ts"
-import type { Fetch } from "../integration/Plugin.ts"
 import type { Tool, ToolDef } from "../tool/Tool.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
-import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
 import { announce, type RowEvent } from "./announce.ts"
-import { rejection } from "./CallRecord.ts"
 import { catalogKey, type CatalogError, resolveTools } from "./Catalogs.ts"
 import {
   pluginOf,
@@ -44,8 +41,6 @@ import { deleteItems } from "./connectionItems.ts"
 import { lockOf } from "./connectionLock.ts"
 import { endGrant } from "./oauth/endGrant.ts"
 import { storedCredential } from "./CredentialSource.ts"
-import { type GrantedConnection, isGranted } from "./oauth/GrantedConnection.ts"
-import { errorWithWayOn } from "./oauth/renewalUrl.ts"
 import type { Resources } from "./Resources.ts"
 import { toTool } from "./Tools.ts"
 
@@ -206,62 +201,12 @@ export const refreshConnection = (
       resources,
       plugin,
       selected.integration,
-      isShared ? undefined : { selected, source },
+      isShared ? undefined : { selected, source, isStored: true },
     )
     yield* resources.store.catalogs.put(catalogKey(plugin, selected.integration, selected.row), tools)
     announce(resources, identity, selected.row, { type: "connection.refreshed" })
     return tools.map((tool) => toTool(selected.row, tool))
   })
-
-/** A standard `fetch` for one connection, returned at once; the connection is looked up with each request. */
-export const connectionFetch = (resources: Resources, identity: Identity, ref: ConnectionRef): Fetch => {
-  const key = connectionKey(identity, ref)
-  return toFetch((request) =>
-    Effect.flatMap(
-      Effect.flatMap(key, (known) => selectByKey(resources, identity, known)),
-      (selected) => {
-        const sent = sendAuthorized(
-          resources,
-          selected.compiled.binding,
-          storedCredential(resources, selected),
-          request,
-        )
-        const told = resources.hasListener ? watched(resources, selected, sent) : sent
-        return isGranted(selected) ? withWayOn(resources, selected, told) : told
-      },
-    ),
-  )
-}
-
-/** Says where to go when a person has to connect the account again. */
-const withWayOn = <E>(
-  resources: Resources,
-  selected: GrantedConnection,
-  sent: Effect.Effect<AuthorizedResponse, E>,
-): Effect.Effect<AuthorizedResponse, E | ConnectionCredentialError> =>
-  Effect.catch(sent, (error): Effect.Effect<never, E | ConnectionCredentialError> =>
-    error instanceof ConnectionCredentialError
-      ? Effect.flip(errorWithWayOn(resources, selected, error))
-      : Effect.fail(error),
-  )
-
-/** Tells the host when a credential could not be resolved or was turned down. */
-const watched = <E>(
-  resources: Resources,
-  { identity, row }: SelectedConnection,
-  sent: Effect.Effect<AuthorizedResponse, E>,
-): Effect.Effect<AuthorizedResponse, E> => {
-  const failed = (error: unknown): Effect.Effect<void> =>
-    Effect.sync(() => {
-      if (!(error instanceof ConnectionCredentialError)) return
-      const { code, reason } = error
-      announce(resources, identity, row, { type: "credential.failed", code, reason })
-    })
-  return Effect.tapError(
-    Effect.tap(sent, ({ response, authorizer }) => failed(rejection(connectionAddress(row), response, authorizer))),
-    failed,
-  )
-}
 
 /** The credential values of a connection, for plugins that must see them. */
 export const resolveValues = (

@@ -30,8 +30,8 @@ import type { OAuthDiscoveryError } from "../oauth/OAuthError.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import type { CatalogError } from "./Catalogs.ts"
+import { connectionFetch } from "./connectionFetch.ts"
 import {
-  connectionFetch,
   disableConnection,
   enableConnection,
   getConnection,

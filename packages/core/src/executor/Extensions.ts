@@ -10,6 +10,7 @@ import { connectionAddress, type ConnectionRef } from "../connection/ConnectionR
 import type { Identity } from "../identity/Identity.ts"
 import type { EffectPluginContext, Fetch, Plugin, PluginContext } from "../integration/Plugin.ts"
 import { sendAnonymous, toFetch } from "./AuthorizedFetch.ts"
+import { connectionFetch } from "./connectionFetch.ts"
 import { resolveValues } from "./Connections.ts"
 import { getIntegration, listIntegrations, registerIntegration, removeIntegration } from "./Integrations.ts"
 import type { Resources } from "./Resources.ts"
@@ -58,6 +59,7 @@ const effectContext = (resources: Resources, identity: Identity, plugin: Plugin)
     remove: (slug) => removeIntegration(resources, identity, slug),
   },
   connections: {
+    fetch: (ref) => connectionFetch(resources, identity, ref),
     resolveValue: (ref) => valueOf(resources, identity, ref),
     resolveValues: (ref) => resolveValues(resources, identity, ref),
   },
@@ -73,6 +75,7 @@ const promiseContext = (resources: Resources, identity: Identity, plugin: Plugin
     remove: (slug) => Effect.runPromise(removeIntegration(resources, identity, slug)),
   },
   connections: {
+    fetch: (ref) => connectionFetch(resources, identity, ref),
     resolveValue: (ref) => Effect.runPromise(Effect.map(valueOf(resources, identity, ref), Redacted.value)),
     resolveValues: (ref) => Effect.runPromise(Effect.map(resolveValues(resources, identity, ref), unwrapped)),
   },

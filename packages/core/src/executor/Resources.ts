@@ -73,6 +73,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
       // One that does not close cleanly must not keep the others open.
       const closing = [
         background.close,
+        ...(config.plugins ?? []).map(closePlugin),
         egress.close(),
         providers.close(),
         Effect.suspend(() => store.close?.() ?? Effect.void),
@@ -81,6 +82,18 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     }),
   }
 }
+
+/** What a plugin holds open may take long to end; the executor does not wait for ever. */
+const closePlugin = (plugin: Plugin): Effect.Effect<void> =>
+  Effect.asVoid(
+    Effect.timeoutOption(
+      Effect.promise(async () => ended(plugin.close?.())),
+      5000,
+    ),
+  )
+
+const ended = (closing: unknown): unknown =>
+  Effect.isEffect(closing) ? Effect.runPromise(closing as Effect.Effect<unknown, unknown>) : closing
 
 /** A listener's own failure is its own affair: a call must not fail because it was watched. */
 const tell = (onEvent: (event: ExecutorEvent) => void, event: ExecutorEvent): void => {

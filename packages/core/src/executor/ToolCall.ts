@@ -9,7 +9,7 @@ import { type Connection, toConnection } from "../connection/Connection.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { isHttpError } from "../http/HttpError.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
-import type { Fetch, InvokeToolInput, Plugin, Send } from "../integration/Plugin.ts"
+import type { ConnectionHandle, Fetch, InvokeToolInput, Plugin, Send } from "../integration/Plugin.ts"
 import {
   elicit,
   type ElicitationDeclinedError,
@@ -24,7 +24,9 @@ import { type ToolFailure, type ToolResult, toToolResult } from "../tool/ToolRes
 import { type CredentialSource, readOnce, storedCredential } from "./CredentialSource.ts"
 import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
-import { authorizedFetch, authorizedSend, callHandler } from "./Catalogs.ts"
+import { callEnvironment } from "./callEnvironment.ts"
+import { authorizedFetch, authorizedSend, callHandler, relistTools } from "./Catalogs.ts"
+import { SelectedHandle } from "./ConnectionHandle.ts"
 import { type SelectedConnection } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
 import { runPromise } from "./runPromise.ts"
@@ -51,6 +53,8 @@ export class ToolCall implements InvokeToolInput {
   readonly integration: IntegrationRecord
   readonly connection: Connection
   readonly signal: AbortSignal
+  readonly handle: ConnectionHandle
+  readonly environment: () => Promise<Readonly<Record<string, string>>>
   readonly fetch: Fetch
   readonly send: Send
   readonly elicit: (request: PluginElicitation) => Promise<ElicitationResponse>
@@ -75,6 +79,11 @@ export class ToolCall implements InvokeToolInput {
     this.integration = integration
     this.connection = toConnection(row, compiled.origins)
     this.signal = this.#stop.signal
+    this.handle = new SelectedHandle(resources, selected, () => {
+      const plugin = resources.plugins.get(integration.plugin)
+      if (plugin !== undefined) relistTools(resources, plugin, selected, true)
+    })
+    this.environment = () => callEnvironment(this.#credential, this.#record, this.#stop)
     this.fetch = (input, init) =>
       authorizedFetch(resources, compiled, this.#credential, this.#record, this.#stop)(input, init)
     this.send = (request) => authorizedSend(resources, compiled, this.#credential, this.#record, this.#stop)(request)

@@ -21,7 +21,10 @@ import type { RequestAuthorizer, WireRequest, WireResponse } from "./Wire.ts"
 export interface EgressOptions {
   /** Hosts that may be internal, as `"127.0.0.1:8080"` or, for every port, `"127.0.0.1"`. Default: none. */
   readonly allowHosts?: ReadonlyArray<string> | undefined
-  /** Milliseconds for one exchange, response body included; a streamed body may take longer while it keeps moving. Default 30 000. */
+  /**
+   * Milliseconds for one exchange, response body included; a streamed body may take longer while it keeps moving, and an event stream
+   * (`text/event-stream`, asked for by `accept`) also while it is silent. Default 30 000.
+   */
   readonly timeoutMs?: number | undefined
   /** Largest response body in bytes after decoding. Default 16 MiB. */
   readonly maxResponseBytes?: number | undefined

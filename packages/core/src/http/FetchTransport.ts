@@ -5,7 +5,7 @@
  */
 import { EgressTimeoutError, type HttpError, isHttpError, NetworkError, ResponseTooLargeError } from "./HttpError.ts"
 import type { Transport, TransportLimits } from "./Transport.ts"
-import type { WireRequest, WireResponse } from "./Wire.ts"
+import { isEventStream, type WireRequest, type WireResponse, wantsEventStream } from "./Wire.ts"
 
 /** Any function with the shape of the standard `fetch`. */
 export type FetchFunction = (input: string, init: RequestInit) => Promise<Response>
@@ -127,7 +127,9 @@ class FetchedResponse implements WireResponse {
   stream(): ReadableStream<Uint8Array> | null {
     const { body } = this.original
     if (body === null) return null
-    const stream = capped(body, this.#request, this.#limits, this.#end)
+    const isEndless = wantsEventStream(this.#request) && isEventStream(this.headers)
+    const limits = isEndless ? { ...this.#limits, timeoutMs: Infinity } : this.#limits
+    const stream = capped(body, this.#request, limits, this.#end)
     this.#stop = stream.stop
     if (this.#controller.signal.aborted) stream.stop()
     return stream.readable
@@ -219,9 +221,9 @@ const capped = (
         }
       },
       pull: async (controller) => {
-        const timer = setTimeout(() => {
-          fail(timeoutOf(request, limits, "body"))
-        }, limits.timeoutMs)
+        const timer = Number.isFinite(limits.timeoutMs)
+          ? setTimeout(() => fail(timeoutOf(request, limits, "body")), limits.timeoutMs)
+          : undefined
         try {
           const { done: isLast, value } = await reader.read()
           if (isOver) return

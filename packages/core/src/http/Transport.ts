@@ -18,11 +18,14 @@ import {
   ResponseTooLargeError,
 } from "./HttpError.ts"
 import { type BodyFailures, IncomingBody } from "./IncomingBody.ts"
-import type { WireRequest, WireResponse } from "./Wire.ts"
+import { isEventStream, type WireRequest, type WireResponse, wantsEventStream } from "./Wire.ts"
 
 /** Limits of one exchange. */
 export interface TransportLimits {
-  /** Milliseconds for connecting and for the response with its whole body; for a streamed body, milliseconds of silence. */
+  /**
+   * Milliseconds for connecting and for the response with its whole body; for a streamed body, milliseconds of silence. An event
+   * stream that was asked for may be silent for longer.
+   */
   readonly timeoutMs: number
   /** Largest response body in bytes, after decoding. */
   readonly maxResponseBytes: number
@@ -142,6 +145,8 @@ class Exchange implements Dispatcher.DispatchHandler, BodyFailures {
           method: method,
           headers: headers as Record<string, string>,
           body: body as string | Uint8Array | null,
+          // What turns out to be no event stream keeps to the deadline of the whole exchange.
+          ...(wantsEventStream(this.#request) && { bodyTimeout: 0 }),
         },
         this,
       )
@@ -180,12 +185,14 @@ class Exchange implements Dispatcher.DispatchHandler, BodyFailures {
       decoder: hasBody ? contentDecoder(joined["content-encoding"]) : undefined,
       failures: this,
     })
-    const liftDeadline = (): void => {
+    const endDeadline = (): void => {
       clearTimeout(this.#timer)
     }
-    body.whenDone(liftDeadline)
+    body.whenDone(endDeadline)
     this.#body = body
     const cookies = asArray(headers["set-cookie"])
+    const isDeadlineKept = wantsEventStream(this.#request) && !isEventStream(joined)
+    const liftDeadline = isDeadlineKept ? () => undefined : endDeadline
     this.#report(new ReceivedResponse(status, joined, cookies, (shownUrl ?? url).href, hasBody, body, liftDeadline))
   }
 

@@ -19,6 +19,14 @@ export interface WireRequest {
   readonly redirect?: RequestInit["redirect"] | undefined
 }
 
+/** Whether a request says that it would take an event stream, which may be silent for as long as nothing happens. */
+export const wantsEventStream = ({ headers }: Pick<WireRequest, "headers">): boolean =>
+  headers["accept"]?.includes("text/event-stream") === true
+
+/** Whether an answer with these headers is an event stream. */
+export const isEventStream = (headers: Readonly<Record<string, string>>): boolean =>
+  /^\s*text\/event-stream\b/i.test(headers["content-type"] ?? "")
+
 /** A response whose body has not been read yet. Exactly one of the readers may be used, once. */
 export interface WireResponse {
   readonly status: number

@@ -47,6 +47,19 @@ export interface SentResponse {
 /** An authorized request without the cost of `Request` and `Response`. Rejects as the authorized `fetch` does. */
 export type Send = (request: SendRequest) => Promise<SentResponse>
 
+/** What of a connection outlasts one call: for plugins that keep something open to the service, such as a session. */
+export interface ConnectionHandle {
+  /**
+   * The same text for as long as tenant, caller, connection, integration revision and credential are the same. Holds no secret; to be
+   * compared, not to be read.
+   */
+  readonly key: string
+  /** Authorized as the call's `fetch`, and not ended with the call: the connection is looked up with each request. */
+  readonly fetch: Fetch
+  /** Says that the tools have changed. They are listed again in the background; until then those that are known are served. */
+  readonly toolsChanged: () => void
+}
+
 /** What `resolveTools` is handed. */
 export interface ResolveToolsInput {
   readonly integration: IntegrationRecord
@@ -56,6 +69,10 @@ export interface ResolveToolsInput {
   readonly fetch: Fetch
   readonly send: Send
   readonly signal: AbortSignal
+  /** `null` while the connection is not there yet, and where the catalog is the integration's. */
+  readonly handle: ConnectionHandle | null
+  /** As in {@link InvokeToolInput}. */
+  readonly environment: () => Promise<Readonly<Record<string, string>>>
 }
 
 /** What `describeTool` is handed. */
@@ -79,6 +96,12 @@ export interface InvokeToolInput {
   readonly send: Send
   /** Aborted when the caller gave up or the limit passed. */
   readonly signal: AbortSignal
+  readonly handle: ConnectionHandle
+  /**
+   * The variables that the connection's template places in the environment (`env`), with the credential in clear, on an object without a
+   * prototype: for the process that the plugin starts, and nothing else. Read anew with each call of this function.
+   */
+  readonly environment: () => Promise<Readonly<Record<string, string>>>
   /** Puts a question to a person; declined when nobody can answer. */
   readonly elicit: (request: PluginElicitation) => Promise<ElicitationResponse>
 }
@@ -94,6 +117,8 @@ export interface PluginContext {
     remove(slug: string): Promise<void>
   }
   readonly connections: {
+    /** A `fetch` authorized for a connection, as `executor.connections.fetch`: for reading what only an account may read. */
+    fetch(ref: ConnectionRef): Fetch
     /** The value of the variable `token`. For plugins that must see a secret; `fetch` is the better way. */
     resolveValue(ref: ConnectionRef): Promise<string>
     /** Every value by variable, on an object without a prototype. */
@@ -113,6 +138,7 @@ export interface EffectPluginContext {
     remove(slug: string): Effect.Effect<void, PluginContextError>
   }
   readonly connections: {
+    fetch(ref: ConnectionRef): Fetch
     resolveValue(ref: ConnectionRef): Effect.Effect<Redacted.Redacted, PluginContextError>
     resolveValues(ref: ConnectionRef): Effect.Effect<ReadonlyMap<string, Redacted.Redacted>, PluginContextError>
   }
@@ -133,6 +159,11 @@ export interface PluginHandlers {
    * `connection: null`. `connection` (default): resolved for each connection, at create and at refresh.
    */
   readonly catalog?: "integration" | "connection" | undefined
+  /**
+   * For a catalog of `connection`: tools that were listed longer ago, in milliseconds, are listed again in the background when somebody
+   * asks for them. Default: only when the host asks, or the plugin says that they changed.
+   */
+  readonly catalogMaxAgeMs?: number | undefined
   /** Lists the tools. May use `fetch`; a failure leaves what was there before. */
   readonly resolveTools: (input: ResolveToolsInput) => HandlerResult<ReadonlyArray<ToolDef>>
   /** Describes a tool whose schemas the catalog leaves out. Called when a schema is asked for and before a first call. */
@@ -144,6 +175,8 @@ export interface PluginHandlers {
    * become that failure, and a failed `ToolResult` goes into its details. A `ToolResult` that says `ok` is believed.
    */
   readonly invokeTool: (input: InvokeToolInput) => HandlerResult<unknown>
+  /** Called once when the executor closes, while requests can still be sent: ends what the plugin holds open. Waited for up to 5 s. */
+  readonly close?: (() => HandlerResult<void>) | undefined
 }
 
 /** A plugin as `createExecutor` takes it. `Extension` is what it adds to the executor under its id. */

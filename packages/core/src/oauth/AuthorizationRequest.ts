@@ -104,6 +104,11 @@ const checkRequest = (input: AuthorizationRequestInput): Result.Result<void, OAu
     const fault = "the server's metadata lists its PKCE methods, and S256 is not one of them."
     return Result.fail(startError("pkce_not_supported", fault))
   }
+  if (quirks.pkce === "advertised" && methods === null) {
+    const fault =
+      "the server's metadata does not say that it knows PKCE, without which a code must not be asked for here."
+    return Result.fail(startError("pkce_not_supported", fault))
+  }
   if (quirks.pkce !== "refused" && input.codeVerifier === undefined) {
     return Result.fail(
       startError("code_verifier_missing", 'only the quirk pkce: "refused" allows a flow without PKCE.'),
