@@ -1,0 +1,93 @@
+/** Policy rules in a database: lists that calls read from memory, and rules that are written by compare-and-set. */
+import type { PolicyRecord, PolicyRules, PolicyStore } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import { documentsOf, fromDocument, toDocument } from "./document.ts"
+import { keyText, partitionText } from "./keyText.ts"
+import type { RecordKey } from "./RowCache.ts"
+import type { SqlDatabase } from "./SqlDatabase.ts"
+import { wasWritten } from "./wasWritten.ts"
+
+type Rules = ReadonlyArray<PolicyRecord>
+
+/** See the file's header. */
+export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
+  const list = (tenant: string, subject: string) => {
+    const key = listKey(tenant, subject)
+    return database.recent<Rules>("read policies", [key], async (db) => {
+      const [, tenant, subject] = key
+      const rows = await db
+        .selectFrom("keyward_policies")
+        .select("document")
+        .where("tenant", "=", tenant)
+        .where("subject", "=", subject)
+        .orderBy("rank")
+        .orderBy("created_at")
+        .orderBy("id")
+        .execute()
+      return [documentsOf(rows)]
+    })
+  }
+  return {
+    rules: (tenant, subject) =>
+      subject === null
+        ? Effect.map(list(tenant, ""), (organisation): PolicyRules => ({
+            organisation: organisation ?? none,
+            user: none,
+          }))
+        : Effect.zipWith(list(tenant, ""), list(tenant, subject), (organisation, user): PolicyRules => ({
+            organisation: organisation ?? none,
+            user: user ?? none,
+          })),
+    get: (tenant, id) =>
+      database.run("read a policy", "read", async (db) => {
+        const row = await db
+          .selectFrom("keyward_policies")
+          .select("document")
+          .where("tenant", "=", partitionText(tenant))
+          .where("id", "=", keyText(id))
+          .executeTakeFirst()
+        return row && (fromDocument(row.document) as PolicyRecord)
+      }),
+    put: (record, expectedVersion) =>
+      database.change("write a policy", listKey(record.tenant, record.subject), async (db) => {
+        const key = { tenant: partitionText(record.tenant), id: keyText(record.id) }
+        const written = {
+          subject: partitionText(record.subject),
+          rank: record.order,
+          created_at: record.createdAt,
+          version: record.version,
+          document: toDocument(record),
+        }
+        return wasWritten(
+          expectedVersion === 0
+            ? await db
+                .insertInto("keyward_policies")
+                .values({ ...key, ...written })
+                .onConflict((conflict) => conflict.doNothing())
+                .executeTakeFirst()
+            : await db
+                .updateTable("keyward_policies")
+                .set(written)
+                .where("tenant", "=", key.tenant)
+                .where("id", "=", key.id)
+                .where("version", "=", expectedVersion)
+                .executeTakeFirst(),
+        )
+      }),
+    remove: (tenant, id) =>
+      database.changeUnder("remove a policy", ["policies", partitionText(tenant)], async (db) =>
+        wasWritten(
+          await db
+            .deleteFrom("keyward_policies")
+            .where("tenant", "=", partitionText(tenant))
+            .where("id", "=", keyText(id))
+            .executeTakeFirst(),
+        ),
+      ),
+  }
+}
+
+const none: Rules = []
+
+const listKey = (tenant: string, subject: string) =>
+  ["policies", partitionText(tenant), partitionText(subject)] as const satisfies RecordKey
