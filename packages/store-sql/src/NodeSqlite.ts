@@ -11,6 +11,8 @@ export class NodeSqlite implements SqliteDatabase {
   /** Preparing costs more than running, and there are few different statements. */
   readonly #statements = new Map<string, SqliteStatement>()
 
+  #dataVersion: StatementSync | undefined
+
   constructor(filename: string) {
     const { DatabaseSync } = nodeSqlite()
     // Waiting inside SQLite stops the event loop, so that is short, and `SqlDatabase` waits for the rest.
@@ -33,7 +35,14 @@ export class NodeSqlite implements SqliteDatabase {
     return statement
   }
 
+  /** Differs from before when another connection has committed something, and never because of this one. */
+  dataVersion(): number {
+    this.#dataVersion ??= this.#database.prepare("pragma data_version")
+    return Number(this.#dataVersion.get()?.["data_version"])
+  }
+
   close(): void {
+    this.#dataVersion = undefined
     this.#statements.clear()
     this.#database.close()
   }

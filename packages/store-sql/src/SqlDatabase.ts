@@ -4,10 +4,13 @@
  * Each operation is one statement, so no connection is held between two of them and nothing is left in a session.
  */
 import { StoreUnavailableError } from "@keyward/core"
+import type { Reading } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import { type Dialect, Kysely } from "kysely"
 import { databaseFailure } from "./databaseFailure.ts"
+import { fromDocument } from "./document.ts"
 import { migrate } from "./migrate.ts"
+import type { RecordKey, RowCache } from "./RowCache.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { StoreSchemaError } from "./StoreSchemaError.ts"
 import type { Tables } from "./tables.ts"
@@ -22,6 +25,8 @@ export interface DatabaseSource {
   readonly mayMigrate: boolean
   /** How long one operation may take, waiting for others and for a connection included. */
   readonly timeoutMs: number
+  /** What has been read of the records that calls need; told of every write. */
+  readonly cache: RowCache
 }
 
 /** Whether an operation may be done twice. What is done once is not interrupted in the middle: its outcome would not be known. */
@@ -48,15 +53,86 @@ export class SqlDatabase {
   ): Effect.Effect<A, StoreUnavailableError> {
     const attempt = Effect.tryPromise({
       try: () => this.attempt(operation, kind, statement),
-      catch: (error) =>
-        error instanceof StoreUnavailableError
-          ? error
-          : new StoreUnavailableError({ operation, reason: databaseFailure(error).reason }),
+      catch: (error) => asUnavailable(operation, error),
     })
     return kind === "write" ? Effect.uninterruptible(attempt) : attempt
   }
 
-  /** The same as a promise, which rejects with `StoreUnavailableError`. */
+  /**
+   * Reads a record, from memory where that is allowed and possible; see `RowCache`. `fetch` brings the text of its document, or that of
+   * a list: `documentsOf`.
+   */
+  read<A>(
+    operation: string,
+    key: RecordKey,
+    reading: Reading | undefined,
+    fetch: (db: Kysely<Tables>) => Promise<string | undefined>,
+  ): Effect.Effect<A | undefined, StoreUnavailableError> {
+    if (reading === "recent") return this.recent<A>(operation, key, fetch)
+    return this.run(operation, "read", async (db) => {
+      const text = await fetch(db)
+      return text === undefined ? undefined : (fromDocument(text) as A)
+    })
+  }
+
+  /** The same of a record that may always be from memory. */
+  recent<A>(
+    operation: string,
+    key: RecordKey,
+    fetch: (db: Kysely<Tables>) => Promise<string | undefined>,
+  ): Effect.Effect<A | undefined, StoreUnavailableError> {
+    return this.recentOf<A, RecordKey>(operation, key, none, async (db) => [await fetch(db)])
+  }
+
+  /**
+   * A record that may be from memory. Where it is not there, one query brings it and those of `besides` that are not there either;
+   * `fetch` gives their texts in the order of the keys.
+   */
+  recentOf<A, Key extends RecordKey>(
+    operation: string,
+    key: Key,
+    besides: () => ReadonlyArray<Key>,
+    fetch: (db: Kysely<Tables>, keys: ReadonlyArray<Key>) => Promise<ReadonlyArray<string | undefined>>,
+  ): Effect.Effect<A | undefined, StoreUnavailableError> {
+    const { cache } = this.#source
+    const known = this.#isClosed ? undefined : cache.known(key)
+    if (known !== undefined) return known as Effect.Effect<A | undefined>
+    return Effect.tryPromise({
+      try: () => {
+        const keys = [key, ...besides().filter((one) => cache.known(one) === undefined)] as const
+        return cache.read(keys, () => this.attempt(operation, "read", (db) => fetch(db, keys))) as Promise<
+          A | undefined
+        >
+      },
+      catch: (error) => asUnavailable(operation, error),
+    })
+  }
+
+  /** A write of the record of a key, which is read anew from then on, whatever became of the write. */
+  change<A>(
+    operation: string,
+    key: RecordKey,
+    statement: (db: Kysely<Tables>) => Promise<A>,
+  ): Effect.Effect<A, StoreUnavailableError> {
+    return Effect.ensuring(
+      this.run(operation, "write", statement),
+      Effect.sync(() => this.#source.cache.drop(key)),
+    )
+  }
+
+  /** The same for a write of many: of all records whose key goes on from this one. */
+  changeUnder<A>(
+    operation: string,
+    key: RecordKey,
+    statement: (db: Kysely<Tables>) => Promise<A>,
+  ): Effect.Effect<A, StoreUnavailableError> {
+    return Effect.ensuring(
+      this.run(operation, "write", statement),
+      Effect.sync(() => this.#source.cache.dropUnder(key)),
+    )
+  }
+
+  /** As {@link run}, as a promise that rejects with `StoreUnavailableError`. */
   async attempt<A>(operation: string, kind: OperationKind, statement: (db: Kysely<Tables>) => Promise<A>): Promise<A> {
     const deadline = performance.now() + this.#source.timeoutMs
     let isFirst = true
@@ -104,6 +180,7 @@ export class SqlDatabase {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    await this.#source.cache.close()
     const db = await this.#opening?.catch(() => undefined)
     await db?.destroy().catch(() => {})
   }
@@ -144,6 +221,13 @@ export class SqlDatabase {
     }
   }
 }
+
+const none = (): ReadonlyArray<never> => []
+
+const asUnavailable = (operation: string, error: unknown): StoreUnavailableError =>
+  error instanceof StoreUnavailableError
+    ? error
+    : new StoreUnavailableError({ operation, reason: databaseFailure(error).reason })
 
 const timedOut = new Error("timed out")
 

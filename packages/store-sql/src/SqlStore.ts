@@ -5,14 +5,19 @@ import { InvalidConfigError } from "@keyward/core"
 import type { Store } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import type { Dialect } from "kysely"
+import type { Announcement } from "./announcements.ts"
+import { type ChangeWatch, unwatched } from "./ChangeWatch.ts"
 import { keepDatabase } from "./databaseOf.ts"
+import { RowCache } from "./RowCache.ts"
 import { SqlDatabase } from "./SqlDatabase.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { sqlAccounts } from "./sqlAccounts.ts"
+import { sqlApprovals } from "./sqlApprovals.ts"
 import { sqlConnections } from "./sqlConnections.ts"
 import { sqlCatalogs, sqlIntegrations } from "./sqlIntegrations.ts"
 import { sqlLease } from "./SqlLease.ts"
 import { sqlOAuth } from "./sqlOAuth.ts"
+import { sqlPolicies } from "./sqlPolicies.ts"
 
 /** A store whose records are in a database; pass it to `createExecutor({ store })`. */
 export interface SqlStore extends Store {
@@ -38,6 +43,20 @@ export interface SqlStoreOptions {
   readonly leaseMs?: number | undefined
   /** How long one operation may take before it fails as unavailable, in milliseconds. Default 15,000. */
   readonly timeoutMs?: number | undefined
+  /** What this process keeps in memory of the records that calls need. */
+  readonly cache?: SqlCacheOptions | undefined
+}
+
+/** Options of the memory that a store keeps of what calls read. */
+export interface SqlCacheOptions {
+  /** How many records are kept at most. Default 10,000; 0 keeps none. */
+  readonly maxEntries?: number | undefined
+  /**
+   * How old a record may be that a call uses, in milliseconds, where changes by other processes are not seen at once. Default 1000; 0
+   * keeps none there. `sqliteStore` sees every change at once. `postgresStore` is told of changes, and this bounds how long it takes
+   * to notice that it is not told any more.
+   */
+  readonly maxStaleMs?: number | undefined
 }
 
 /** Options of {@link sqlStore}. */
@@ -58,8 +77,16 @@ export interface SqlStoreDialectOptions extends SqlStoreOptions {
  * later, and `connection()` stays with one connection for `begin immediate`; `postgres`: 12 or later, with transactions. `storeContract`
  * and `leaseContract` of `@keyward/core/testing` tell whether it does.
  */
-export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
+export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => makeSqlStore(options)
+
+/** The same where changes by others can be watched. */
+export const makeSqlStore = (
+  options: SqlStoreDialectOptions & {
+    readonly watch?: (maxStaleMs: number, onChange: (change: Announcement) => void) => ChangeWatch
+  },
+): SqlStore => {
   const { dialect, flavor, schema, migrate = true, leaseMs = 10_000, timeoutMs = 15_000 } = options
+  const { maxEntries = 10_000, maxStaleMs = 1000 } = options.cache ?? {}
   if (flavor !== "sqlite" && flavor !== "postgres") throw invalid("flavor", 'must be "sqlite" or "postgres".')
   if (schema !== undefined && !schemaForm.test(schema)) {
     throw invalid("schema", "must be a name of 1 to 63 letters, digits and underscores that begins with no digit.")
@@ -67,12 +94,20 @@ export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
   if (!Number.isSafeInteger(leaseMs) || leaseMs < 300)
     throw invalid("leaseMs", "must be a whole number of at least 300.")
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw invalid("timeoutMs", "must be a positive number.")
+  if (!Number.isSafeInteger(maxEntries) || maxEntries < 0)
+    throw invalid("cache.maxEntries", "must be a whole number of at least 0.")
+  if (!Number.isFinite(maxStaleMs) || maxStaleMs < 0) throw invalid("cache.maxStaleMs", "must be 0 or more.")
+  const watch = options.watch?.(maxStaleMs, ({ extent, key }) =>
+    extent === "row" ? cache.drop(key) : cache.dropUnder(key),
+  )
+  const cache = new RowCache(watch ?? unwatched, { maxEntries, maxStaleMs })
   const database = new SqlDatabase({
     flavor,
     schema,
     dialect: typeof dialect === "function" ? dialect : () => Promise.resolve(dialect),
     mayMigrate: migrate,
     timeoutMs,
+    cache,
   })
   return keepDatabase(database, {
     integrations: sqlIntegrations(database),
@@ -80,6 +115,8 @@ export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => {
     connections: sqlConnections(database),
     catalogs: sqlCatalogs(database),
     oauth: sqlOAuth(database),
+    policies: sqlPolicies(database),
+    approvals: sqlApprovals(database),
     lease: sqlLease(database, leaseMs),
     ready: () => database.ready(),
     close: () => Effect.promise(() => database.close()),

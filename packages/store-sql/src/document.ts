@@ -7,6 +7,10 @@ export const toDocument = (record: unknown): string => JSON.stringify(record)
 export const toForeignDocument = (record: unknown): string =>
   JSON.stringify(record, (_, value: unknown) => (Object.is(value, -0) ? rawJSON("-0") : value))
 
+/** The text of a list of records, to be read as one document. */
+export const documentsOf = (rows: ReadonlyArray<{ readonly document: string }>): string =>
+  `[${rows.map(({ document }) => document).join(",")}]`
+
 /** Reads a document; whoever wrote it was this package. */
 export const fromDocument = (document: string): unknown => JSON.parse(document)
 

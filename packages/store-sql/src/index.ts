@@ -9,5 +9,11 @@ export type { SqlFlavor } from "./SqlFlavor.ts"
 export type { SqlSecretKey, SqlSecretKeyMaterial } from "./secretKey.ts"
 export { type SqlSecretOptions, type SqlSecretProvider, sqlSecretProvider } from "./sqlSecretProvider.ts"
 export { sqliteStore, type SqliteStoreOptions } from "./sqliteStore.ts"
-export { type SqlStore, sqlStore, type SqlStoreDialectOptions, type SqlStoreOptions } from "./SqlStore.ts"
+export {
+  type SqlCacheOptions,
+  type SqlStore,
+  sqlStore,
+  type SqlStoreDialectOptions,
+  type SqlStoreOptions,
+} from "./SqlStore.ts"
 export { StoreSchemaError } from "./StoreSchemaError.ts"

@@ -4,6 +4,7 @@
  * A version that was published never changes. Steps only add, or a process of the version before could not go on while a deploy is
  * under way.
  */
+import { type Announcement, announcing } from "./announcements.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 
 /** What a step writes with: qualified table names, and the words that differ between databases. */
@@ -11,6 +12,13 @@ interface Words {
   readonly table: (name: string) => string
   /** Text that compares byte by byte. */
   readonly key: string
+  /** Has a table's changes announced to processes that keep its records in memory; see `announcements.ts`. */
+  readonly announce: (
+    table: string,
+    kind: string,
+    columns: ReadonlyArray<string>,
+    extent?: Announcement["extent"],
+  ) => ReadonlyArray<string>
 }
 
 const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
@@ -92,9 +100,46 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   tenant ${key} not null,
   subject ${key} not null,
   integration ${key} not null,
+  name ${key} not null,
   document text not null,
   primary key (tenant, subject, integration)
 )`,
+  ],
+  ({ table, key }) => [
+    `create table ${table("keyward_policies")} (
+  tenant ${key} not null,
+  id ${key} not null,
+  subject ${key} not null,
+  rank double precision not null,
+  created_at bigint not null,
+  version bigint not null,
+  document text not null,
+  primary key (tenant, id)
+)`,
+    `create index keyward_policies_by_order on ${table("keyward_policies")} (tenant, subject, rank, created_at, id)`,
+    `create table ${table("keyward_approvals")} (
+  tenant ${key} not null,
+  id ${key} not null,
+  subject ${key} not null,
+  match_key ${key} not null,
+  status ${key} not null,
+  expires_at bigint not null,
+  version bigint not null,
+  document text not null,
+  primary key (tenant, id)
+)`,
+    `create index keyward_approvals_by_key on ${table("keyward_approvals")} (tenant, match_key)`,
+    `create index keyward_approvals_by_subject on ${table("keyward_approvals")} (tenant, subject, id)`,
+    `create index keyward_approvals_by_expiry on ${table("keyward_approvals")} (tenant, expires_at)`,
+  ],
+  ({ announce }) => [
+    ...announce("keyward_integrations", "integrations", ["tenant", "slug"]),
+    ...announce("keyward_connections", "connections", ["tenant", "subject", "integration", "name"]),
+    ...announce("keyward_catalogs", "catalogs", ["tenant", "integration", "subject", "name"]),
+    ...announce("keyward_accounts", "accounts", ["tenant", "subject", "integration"]),
+    ...announce("keyward_policies", "policies", ["tenant", "subject"]),
+    ...announce("keyward_vaults", "vaults", ["vault"]),
+    ...announce("keyward_secrets", "secrets", ["vault", "name"]),
   ],
 ]
 
@@ -112,7 +157,12 @@ export interface SchemaPlace {
 export const statementsFrom = ({ flavor, schema }: SchemaPlace, from: number): ReadonlyArray<string> => {
   const prefix = flavor === "postgres" ? `${quoted(schema ?? "public")}.` : ""
   const table = (name: string): string => `${prefix}${name}`
-  const words = { table, key: flavor === "postgres" ? `text collate "C"` : "text" }
+  const words: Words = {
+    table,
+    key: flavor === "postgres" ? `text collate "C"` : "text",
+    announce: (name, kind, columns, extent) =>
+      flavor === "postgres" ? announcing({ table, schema: schema ?? "public" }, name, kind, columns, extent) : [],
+  }
   const now = flavor === "postgres" ? "cast(extract(epoch from now()) * 1000 as bigint)" : "unixepoch() * 1000"
   return [
     ...(flavor === "postgres" && from === 0 && schema !== undefined && schema !== "public"

@@ -1,7 +1,9 @@
 /** Records in Postgres, shared by the processes of any number of machines. */
 import { InvalidConfigError } from "@keyward/core"
 import { PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely"
-import { type SqlStore, type SqlStoreOptions, sqlStore } from "./SqlStore.ts"
+import { unwatched } from "./ChangeWatch.ts"
+import { type ListeningClient, PostgresWatch } from "./PostgresWatch.ts"
+import { makeSqlStore, type SqlStore, type SqlStoreOptions } from "./SqlStore.ts"
 
 /** Options of {@link postgresStore}: one of `connectionString` and `pool`. */
 export interface PostgresStoreOptions extends SqlStoreOptions {
@@ -9,6 +11,11 @@ export interface PostgresStoreOptions extends SqlStoreOptions {
   readonly connectionString?: string | undefined
   /** A pool of `pg`, which stays the host's to close. */
   readonly pool?: PostgresPool | undefined
+  /**
+   * Where to listen for changes, past a proxy that pools by transaction: a connection of the session is needed for that. Default: where
+   * everything else goes. Behind such a proxy and without this, what calls read may be `cache.maxStaleMs` old.
+   */
+  readonly listenConnectionString?: string | undefined
   /** The schema that holds the tables; made where it is missing. Default `public`. */
   readonly schema?: string | undefined
   /** How many connections the store's own pool opens at most. Default 10. */
@@ -31,7 +38,7 @@ export interface PostgresStoreOptions extends SqlStoreOptions {
  * ```
  */
 export const postgresStore = (options: PostgresStoreOptions): SqlStore => {
-  const { connectionString, pool, maxConnections = 10, timeoutMs = 15_000, ...rest } = options
+  const { connectionString, pool, listenConnectionString, maxConnections = 10, timeoutMs = 15_000, ...rest } = options
   if ((connectionString === undefined) === (pool === undefined)) {
     throw new InvalidConfigError({ field: "store", fault: "pass postgresStore either a connectionString or a pool." })
   }
@@ -47,13 +54,37 @@ export const postgresStore = (options: PostgresStoreOptions): SqlStore => {
     own.on("error", ignored)
     return own
   }
-  return sqlStore({
+  return makeSqlStore({
     ...rest,
     timeoutMs,
     flavor: "postgres",
     dialect: async () => new PostgresDialect({ pool: sturdy(pool ?? (await ownPool()), pool === undefined) }),
+    watch: (maxStaleMs, onChange) =>
+      maxStaleMs === 0
+        ? unwatched
+        : new PostgresWatch({
+            schema: rest.schema ?? "public",
+            maxStaleMs,
+            onChange,
+            client: () => listeningClient(listenConnectionString ?? connectionString, pool),
+          }),
   })
 }
+
+/** A client of its own, connected as the pool's are; `undefined` for a pool that is not one of `pg`. */
+const listeningClient = async (
+  connectionString: string | undefined,
+  pool: PostgresPool | undefined,
+): Promise<ListeningClient | undefined> => {
+  const { Client } = await import("pg")
+  const options: unknown = connectionString === undefined ? pool?.options : { connectionString }
+  if (typeof options !== "object" || options === null) return undefined
+  return new Client({ ...passwordOf(options), ...options, connectionTimeoutMillis: 10_000, keepAlive: true })
+}
+
+/** A pool hides the password among its options from those who look at all of them. */
+const passwordOf = (options: object): { readonly password?: string } =>
+  "password" in options ? { password: options.password as string } : {}
 
 /**
  * A pool whose clients do not end the process when their connection is lost: `pg` emits that as an event too, and nobody else listens

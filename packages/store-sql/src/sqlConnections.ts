@@ -4,49 +4,44 @@ import type { Owner } from "@keyward/core/effect"
 import type { Kysely } from "kysely"
 import { fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
+import { connectionRecord, type ConnectionRecordKey } from "./recordKeys.ts"
+import { readForCall } from "./sqlCallRecords.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
 import type { Tables } from "./tables.ts"
 import { wasWritten } from "./wasWritten.ts"
 
 /** See the file's header. */
 export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
-  get: (key) =>
-    database.run("read a connection", "read", async (db) => {
-      const row = await db
-        .selectFrom("keyward_connections")
-        .select("document")
-        .where("tenant", "=", partitionText(key.tenant))
-        .where("subject", "=", partitionText(key.subject))
-        .where("integration", "=", keyText(key.integration))
-        .where("name", "=", keyText(key.name))
-        .executeTakeFirst()
-      return row && (fromDocument(row.document) as ConnectionRow)
-    }),
+  get: (key, reading) => {
+    if (reading === "recent" && database.flavor === "postgres") return readForCall(database, key)
+    const row = connectionRecord(key)
+    return database.read<ConnectionRow>("read a connection", row, reading, (db) => documentAt(db, row))
+  },
   put: (row, expectedVersion) =>
-    database.run("write a connection", "write", async (db) => {
-      const key = columnsOf(row)
+    database.change("write a connection", connectionRecord(row), async (db) => {
+      const [, tenant, subject, integration, name] = connectionRecord(row)
       const written = { version: row.version, refresh_before: refreshBefore(row), document: toDocument(row) }
       return wasWritten(
         expectedVersion === 0
           ? await db
               .insertInto("keyward_connections")
-              .values({ ...key, ...written })
+              .values({ tenant, subject, integration, name, ...written })
               .onConflict((conflict) => conflict.doNothing())
               .executeTakeFirst()
           : await db
               .updateTable("keyward_connections")
               .set(written)
-              .where("tenant", "=", key.tenant)
-              .where("subject", "=", key.subject)
-              .where("integration", "=", key.integration)
-              .where("name", "=", key.name)
+              .where("tenant", "=", tenant)
+              .where("subject", "=", subject)
+              .where("integration", "=", integration)
+              .where("name", "=", name)
               .where("version", "=", expectedVersion)
               .executeTakeFirst(),
       )
     }),
   remove: (key, expectedVersion) =>
-    database.run("remove a connection", "write", async (db) => {
-      const { tenant, subject, integration, name } = columnsOf(key)
+    database.change("remove a connection", connectionRecord(key), async (db) => {
+      const [, tenant, subject, integration, name] = connectionRecord(key)
       return wasWritten(
         await db
           .deleteFrom("keyward_connections")
@@ -96,12 +91,20 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
 
 type RowOrder = Pick<ConnectionRow, "integration" | "owner" | "name">
 
-const columnsOf = (key: Pick<ConnectionRow, "tenant" | "subject" | "integration" | "name">) => ({
-  tenant: partitionText(key.tenant),
-  subject: partitionText(key.subject),
-  integration: keyText(key.integration),
-  name: keyText(key.name),
-})
+const documentAt = async (
+  db: Kysely<Tables>,
+  [, tenant, subject, integration, name]: ConnectionRecordKey,
+): Promise<string | undefined> => {
+  const row = await db
+    .selectFrom("keyward_connections")
+    .select("document")
+    .where("tenant", "=", tenant)
+    .where("subject", "=", subject)
+    .where("integration", "=", integration)
+    .where("name", "=", name)
+    .executeTakeFirst()
+  return row?.document
+}
 
 const refreshBefore = ({ status, expiresAt, grant }: ConnectionRow): number | null =>
   status === "active" && grant !== null && isRefreshable(grant) ? expiresAt : null

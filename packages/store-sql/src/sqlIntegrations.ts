@@ -1,24 +1,27 @@
 /** Integrations and their tool catalogs in a database. */
 import type { CatalogKey, CatalogStore, IntegrationRecord, IntegrationStore, ToolDef } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Kysely } from "kysely"
 import { fromDocument, toForeignDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
+import { catalogRecord, integrationRecord } from "./recordKeys.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
+import type { Tables } from "./tables.ts"
 import { wasWritten } from "./wasWritten.ts"
 
 /** See the file's header. */
 export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
-  get: (tenant, slug) =>
-    database.run("read an integration", "read", async (db) => {
-      const row = await db
-        .selectFrom("keyward_integrations")
-        .select("document")
-        .where("tenant", "=", partitionText(tenant))
-        .where("slug", "=", keyText(slug))
-        .executeTakeFirst()
-      return row && (fromDocument(row.document) as IntegrationRecord)
-    }),
+  get: (tenant, slug, reading) => {
+    const key = integrationRecord(tenant, slug)
+    return database.read<IntegrationRecord>("read an integration", key, reading, async (db) => {
+      const [, tenant, slug] = key
+      const query = db.selectFrom("keyward_integrations").select("document")
+      return (await query.where("tenant", "=", tenant).where("slug", "=", slug).executeTakeFirst())?.document
+    })
+  },
   put: (record, expectedRevision) =>
-    database.run("write an integration", "write", async (db) => {
+    database.change("write an integration", integrationRecord(record.tenant, record.slug), async (db) => {
       const [tenant, slug] = [partitionText(record.tenant), keyText(record.slug)]
       const { revision } = record
       const document = toForeignDocument(record)
@@ -39,7 +42,7 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
       )
     }),
   remove: (tenant, slug) =>
-    database.run("remove an integration", "write", async (db) =>
+    database.change("remove an integration", integrationRecord(tenant, slug), async (db) =>
       wasWritten(
         await db
           .deleteFrom("keyward_integrations")
@@ -64,25 +67,29 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
 
 /** A catalog is one row, and one revision of it is kept: whoever asks for another is told that there is none. */
 export const sqlCatalogs = (database: SqlDatabase): CatalogStore => ({
-  get: (key) =>
-    database.run("read a tool catalog", "read", async (db) => {
-      const { tenant, integration, subject, name } = slotOf(key)
+  get: (key, reading) => {
+    const slot = catalogRecord(key)
+    const read = database.read<StoredCatalog>("read a tool catalog", slot, reading, async (db) => {
+      const [, tenant, integration, subject, name] = slot
       const row = await db
         .selectFrom("keyward_catalogs")
-        .select("document")
+        .select(["revision", "document"])
         .where("tenant", "=", tenant)
         .where("integration", "=", integration)
         .where("subject", "=", subject)
         .where("name", "=", name)
-        .where("revision", "=", key.revision)
         .executeTakeFirst()
-      return row && (fromDocument(row.document) as ReadonlyArray<ToolDef>)
-    }),
+      return row && catalogDocument(row)
+    })
+    return mapNow(read, (stored) => (stored?.revision === key.revision ? stored.tools : undefined))
+  },
   put: (key, tools) =>
-    database.run("write a tool catalog", "write", async (db) => {
+    database.change("write a tool catalog", catalogRecord(key), async (db) => {
+      const [, tenant, integration, subject, name] = catalogRecord(key)
+      const document = toForeignDocument(tools)
       await db
         .insertInto("keyward_catalogs")
-        .values({ ...slotOf(key), revision: key.revision, document: toForeignDocument(tools) })
+        .values({ tenant, integration, subject, name, revision: key.revision, document })
         .onConflict((conflict) =>
           conflict.columns(["tenant", "integration", "subject", "name"]).doUpdateSet((row) => ({
             revision: row.ref("excluded.revision"),
@@ -91,22 +98,34 @@ export const sqlCatalogs = (database: SqlDatabase): CatalogStore => ({
         )
         .execute()
     }),
-  remove: (key) =>
-    database.run("remove a tool catalog", "write", async (db) => {
-      const { tenant, integration, subject, name } = slotOf(key)
-      await db
-        .deleteFrom("keyward_catalogs")
-        .where("tenant", "=", tenant)
-        .where("integration", "=", integration)
-        .$if(key.connection !== null, (query) => query.where("subject", "=", subject).where("name", "=", name))
-        .execute()
-    }),
+  remove: (key) => {
+    const [kind, tenant, integration, subject, name] = catalogRecord(key)
+    const all = (db: Kysely<Tables>) =>
+      db.deleteFrom("keyward_catalogs").where("tenant", "=", tenant).where("integration", "=", integration)
+    const operation = "remove a tool catalog"
+    return Effect.asVoid(
+      key.connection === null
+        ? database.changeUnder(operation, [kind, tenant, integration], (db) => all(db).execute())
+        : database.change(operation, catalogRecord(key), (db) =>
+            all(db).where("subject", "=", subject).where("name", "=", name).execute(),
+          ),
+    )
+  },
 })
 
-/** No connection has an empty name, so that one is free for what all connections share. */
-const slotOf = ({ tenant, integration, connection }: Omit<CatalogKey, "revision">) => ({
-  tenant: partitionText(tenant),
-  integration: keyText(integration),
-  subject: partitionText(connection?.subject ?? ""),
-  name: keyText(connection?.name ?? ""),
-})
+/** What a row of catalogs is kept as in memory: of whichever revision, so that another one is known to be another. */
+interface StoredCatalog {
+  readonly revision: number
+  readonly tools: ReadonlyArray<ToolDef>
+}
+
+/** The text of a {@link StoredCatalog}, without reading the tools. */
+export const catalogDocument = ({ revision, document }: { revision: number | string; document: string }): string =>
+  `{"revision":${revision},"tools":${document}}`
+
+/** As `Effect.map`; at once where the value is there, as the call path wants it. */
+const mapNow = <A, B, E>(effect: Effect.Effect<A, E>, to: (value: A) => B): Effect.Effect<B, E> => {
+  if (!Exit.isExit(effect)) return Effect.map(effect, to)
+  const exit = effect as Exit.Exit<A, E>
+  return Exit.isSuccess(exit) ? Effect.succeed(to(exit.value)) : (exit as Exit.Exit<never, E>)
+}

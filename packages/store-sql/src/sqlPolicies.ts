@@ -13,7 +13,7 @@ type Rules = ReadonlyArray<PolicyRecord>
 export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
   const list = (tenant: string, subject: string) => {
     const key = listKey(tenant, subject)
-    return database.recent<Rules>("read policies", [key], async (db) => {
+    return database.recent<Rules>("read policies", key, async (db) => {
       const [, tenant, subject] = key
       const rows = await db
         .selectFrom("keyward_policies")
@@ -24,7 +24,7 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
         .orderBy("created_at")
         .orderBy("id")
         .execute()
-      return [documentsOf(rows)]
+      return documentsOf(rows)
     })
   }
   return {

@@ -4,7 +4,8 @@ import { dirname } from "node:path"
 import { InvalidConfigError } from "@keyward/core"
 import { SqliteDialect } from "kysely"
 import { NodeSqlite } from "./NodeSqlite.ts"
-import { type SqlStore, type SqlStoreOptions, sqlStore } from "./SqlStore.ts"
+import { makeSqlStore, type SqlStore, type SqlStoreOptions } from "./SqlStore.ts"
+import { sqliteWatch } from "./SqliteWatch.ts"
 
 /** Options of {@link sqliteStore}. */
 export interface SqliteStoreOptions extends SqlStoreOptions {
@@ -33,10 +34,12 @@ export const sqliteStore = ({ filename, ...options }: SqliteStoreOptions): SqlSt
   if (typeof filename !== "string" || filename === "") {
     throw new InvalidConfigError({ field: "store.filename", fault: 'name a file, or ":memory:".' })
   }
-  return sqlStore({
+  let file: NodeSqlite | undefined
+  return makeSqlStore({
     ...options,
     flavor: "sqlite",
-    dialect: () => Promise.resolve(new SqliteDialect({ database: () => Promise.resolve(opened(filename)) })),
+    dialect: () => Promise.resolve(new SqliteDialect({ database: () => Promise.resolve((file = opened(filename))) })),
+    watch: () => sqliteWatch(() => file?.dataVersion()),
   })
 }
 

@@ -32,7 +32,8 @@ export interface Tables {
     /** Empty for the organisation's. */
     readonly subject: string
     readonly integration: string
-    /** The name of the default connection. */
+    /** Of the default connection. */
+    readonly name: string
     readonly document: string
   }
   readonly keyward_catalogs: {
@@ -62,6 +63,28 @@ export interface Tables {
     readonly tenant: string
     readonly id: string
     readonly next_attempt_at: number
+    readonly document: string
+  }
+  readonly keyward_policies: {
+    readonly tenant: string
+    readonly id: string
+    /** Empty for the organisation's. */
+    readonly subject: string
+    /** The rule's order; `order` is a word of SQL. */
+    readonly rank: number
+    readonly created_at: number
+    readonly version: number
+    readonly document: string
+  }
+  readonly keyward_approvals: {
+    readonly tenant: string
+    readonly id: string
+    readonly subject: string
+    /** A keyed hash of what it holds for. */
+    readonly match_key: string
+    readonly status: string
+    readonly expires_at: number
+    readonly version: number
     readonly document: string
   }
   readonly keyward_leases: {

@@ -10,6 +10,15 @@ import type { Owner } from "../identity/Identity.ts"
 import type { ConnectionRow } from "./Connection.ts"
 import type { ConnectionKey } from "./ConnectionRef.ts"
 
+/**
+ * How a record is read: as it is `stored` now, or as it was `recent`ly.
+ *
+ * A recent one may come from the process's memory. How old it can be is the store's to say; what this process wrote it knows. It is the
+ * same object for as long as nothing changed, and what a call reads. Whoever decides about a write, or about a token that is spent by
+ * being used, reads what is stored.
+ */
+export type Reading = "stored" | "recent"
+
 /** Which connections to list. */
 export interface ConnectionQuery {
   readonly tenant: string
@@ -24,7 +33,8 @@ export interface ConnectionQuery {
 
 /** Rows by key, written by compare-and-set. */
 export interface ConnectionStore {
-  get(key: ConnectionKey): Effect.Effect<ConnectionRow | undefined, StoreUnavailableError>
+  /** Default of `reading`: `stored`. */
+  get(key: ConnectionKey, reading?: Reading): Effect.Effect<ConnectionRow | undefined, StoreUnavailableError>
   /**
    * Writes a row if the stored version is the expected one; `0` expects that there is none. Answers whether it did.
    *

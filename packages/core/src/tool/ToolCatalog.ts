@@ -6,6 +6,7 @@
 import type * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
+import type { Reading } from "../connection/ConnectionStore.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { ToolDef } from "./Tool.ts"
 import { InvalidToolError } from "./ToolError.ts"
@@ -20,7 +21,8 @@ export interface CatalogKey {
 
 /** Where catalogs are kept. A catalog is replaced whole or not at all. */
 export interface CatalogStore {
-  get(key: CatalogKey): Effect.Effect<ReadonlyArray<ToolDef> | undefined, StoreUnavailableError>
+  /** Default of `reading`: `stored`. */
+  get(key: CatalogKey, reading?: Reading): Effect.Effect<ReadonlyArray<ToolDef> | undefined, StoreUnavailableError>
   put(key: CatalogKey, tools: ReadonlyArray<ToolDef>): Effect.Effect<void, StoreUnavailableError>
   /** Deletes a connection's own catalog at any revision, or, with `connection: null`, every catalog of the integration. */
   remove(key: Omit<CatalogKey, "revision">): Effect.Effect<void, StoreUnavailableError>

@@ -1,0 +1,134 @@
+/**
+ * Hears from Postgres what other processes changed: `listen` on one connection of its own, which is asked again and again whether it
+ * still answers.
+ *
+ * What came before an answer is known when the answer is there, since both come on one connection; so what is in memory is right for as
+ * long as the last answer is young. A proxy that gives each transaction another session makes a listening connection deaf; it is known
+ * by a process id that is not the server's, and nothing is believed then.
+ */
+import { type Announcement, channelOf, toAnnouncement } from "./announcements.ts"
+import type { ChangeWatch } from "./ChangeWatch.ts"
+
+/** What is used of a client of `pg`. */
+export interface ListeningClient {
+  readonly processID?: number | null
+  connect(): Promise<unknown>
+  query(text: string): Promise<{ readonly rows: ReadonlyArray<Record<string, unknown>> }>
+  on(event: "notification", listener: (message: { readonly payload?: string | undefined }) => void): unknown
+  on(event: "error" | "end", listener: () => void): unknown
+  end(): Promise<void>
+  unref?(): void
+}
+
+/** Where to listen, and for how long silence is believed to be no news. */
+export interface PostgresWatchOptions {
+  readonly schema: string
+  readonly maxStaleMs: number
+  /** Makes a client that is not connected yet; `undefined` where none can be made, which turns the watch off. */
+  readonly client: () => Promise<ListeningClient | undefined>
+  readonly onChange: (change: Announcement) => void
+}
+
+/** How long to wait before listening is tried again, in milliseconds: after a lost connection, at first; and behind a deaf proxy. */
+const soonestRetryMs = 100
+const latestRetryMs = 5000
+const deafRetryMs = 60_000
+
+/** See the file's header. It begins to listen when a stamp is first asked for. */
+export class PostgresWatch implements ChangeWatch {
+  lastProof: { readonly stamp: number; readonly at: number } | undefined
+  readonly #options: PostgresWatchOptions
+  #client: ListeningClient | undefined
+  #timer: NodeJS.Timeout | undefined
+  #wake: (() => void) | undefined
+  #connections = 0
+  #isListening = false
+  #isStarted = false
+  #isClosed = false
+
+  constructor(options: PostgresWatchOptions) {
+    this.#options = options
+  }
+
+  /** The number of the connection that listens, while it is known to hear. */
+  stamp(): number | undefined {
+    if (!this.#isStarted) this.#start()
+    const { lastProof } = this
+    if (!this.#isListening || lastProof === undefined) return undefined
+    return performance.now() - lastProof.at < this.#options.maxStaleMs ? lastProof.stamp : undefined
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#isListening = false
+    clearTimeout(this.#timer)
+    this.#wake?.()
+    await this.#client?.end().catch(ignored)
+  }
+
+  #start(): void {
+    this.#isStarted = true
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    let wait = soonestRetryMs
+    while (!this.#isClosed) {
+      const outcome = await this.#listen().catch(() => "lost" as const)
+      this.#isListening = false
+      await this.#client?.end().catch(ignored)
+      this.#client = undefined
+      if (outcome === "impossible") return
+      if (outcome === "heard") wait = soonestRetryMs
+      await this.#pause(outcome === "deaf" ? deafRetryMs : wait)
+      wait = Math.min(wait * 2, latestRetryMs)
+    }
+  }
+
+  /** Listens until the connection is lost. */
+  async #listen(): Promise<"impossible" | "deaf" | "lost" | "heard"> {
+    const { client: makeClient, schema, maxStaleMs, onChange } = this.#options
+    const client = await makeClient()
+    if (client === undefined) return "impossible"
+    this.#client = client
+    let isLost = false
+    const lose = (): void => {
+      isLost = true
+      this.#isListening = false
+      this.#wake?.()
+    }
+    client.on("error", lose)
+    client.on("end", lose)
+    client.on("notification", ({ payload }) => {
+      const change = toAnnouncement(payload)
+      if (change !== undefined) onChange(change)
+    })
+    await client.connect()
+    // Listening alone must not keep a process from ending.
+    client.unref?.()
+    await client.query(`listen ${channelOf(schema)}`)
+    const { rows } = await client.query("select pg_backend_pid() as pid")
+    if (client.processID !== rows[0]?.["pid"]) return "deaf"
+    this.#connections += 1
+    const stamp = this.#connections
+    while (!isLost && !this.#isClosed) {
+      const asked = performance.now()
+      await client.query("select 1")
+      this.lastProof = { stamp, at: asked }
+      this.#isListening = true
+      await this.#pause(maxStaleMs / 3)
+    }
+    return "heard"
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#isClosed) return resolve()
+      this.#wake = resolve
+      this.#timer = setTimeout(resolve, milliseconds)
+      this.#timer.unref()
+    })
+  }
+}
+
+const ignored = (): void => {}

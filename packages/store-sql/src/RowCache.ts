@@ -1,0 +1,154 @@
+/**
+ * What a process has read of the records that calls need, for as long as it is known, or allowed, to be what the database has.
+ *
+ * Called by `SqlDatabase` for reads that may be answered from memory, and told of every write. An entry holds the text of a record and
+ * what was made of it, and hands out the same object for as long as the text is the same, so that whatever is derived from it can be
+ * kept beside it in a `WeakMap`. Nothing that decides about a write is ever read here.
+ */
+import * as Effect from "effect/Effect"
+import type { ChangeWatch } from "./ChangeWatch.ts"
+import { fromDocument } from "./document.ts"
+
+/** Names a record: the word for its kind, then the key columns as they are stored. */
+export type RecordKey = readonly [kind: string, ...columns: ReadonlyArray<string>]
+
+/** How much is kept, and for how long where changes are not seen. */
+export interface RowCacheLimits {
+  readonly maxEntries: number
+  /** How long a record is used after it was read while the watch cannot tell, in milliseconds. */
+  readonly maxStaleMs: number
+}
+
+/** Brings the texts of records, `undefined` for those that are not there. */
+export type Fetch = () => Promise<ReadonlyArray<string | undefined>>
+
+interface Entry {
+  /** The stored text; `undefined` where there is no record. */
+  readonly text: string | undefined
+  readonly value: unknown
+  /** The answer of a read, made once. */
+  readonly found: Effect.Effect<unknown>
+  readonly stamp: number | undefined
+  /** When the read began that brought it, by `performance.now()`. */
+  readonly readAt: number
+}
+
+/** All texts together; a large catalog weighs more than a connection. */
+const mostCharacters = 64 * 2 ** 20
+
+/** Key columns hold no U+0000: `keyText` escapes it. */
+const separator = "\0"
+
+/** See the file's header. */
+export class RowCache {
+  readonly #watch: ChangeWatch
+  readonly #limits: RowCacheLimits
+  /** In the order of their last use, roughly: the first is the first to go. */
+  readonly #entries = new Map<string, Entry>()
+  /** Reads under way, which a change of their record makes worthless for the cache. */
+  readonly #reading = new Map<string, Promise<unknown>>()
+  #characters = 0
+
+  constructor(watch: ChangeWatch, limits: RowCacheLimits) {
+    this.#watch = watch
+    this.#limits = limits
+  }
+
+  /** The answer for a key, if it may be given without asking the database. */
+  known(key: RecordKey): Effect.Effect<unknown> | undefined {
+    const id = key.join(separator)
+    const stamp = this.#watch.stamp()
+    const entry = this.#entries.get(id)
+    if (entry === undefined || !this.#isValid(entry, stamp)) return undefined
+    this.#entries.delete(id)
+    this.#entries.set(id, entry)
+    return entry.found
+  }
+
+  /**
+   * The record of the first key, by a read of all of them, whose texts `fetch` brings in the same order. Whoever wants what is being
+   * read already waits for that.
+   */
+  read(keys: readonly [RecordKey, ...ReadonlyArray<RecordKey>], fetch: Fetch): Promise<unknown> {
+    const ids = keys.map((key) => key.join(separator))
+    const underWay = this.#reading.get(ids[0] ?? "")
+    if (underWay !== undefined) return underWay
+    const reading: Promise<unknown> = this.#fetched(ids, fetch, () => reading)
+    for (const id of ids) if (!this.#reading.has(id)) this.#reading.set(id, reading)
+    return reading
+  }
+
+  /** Forgets a record that was or may have been changed, and what is being read of it. */
+  drop(key: RecordKey): void {
+    this.#forget(key.join(separator))
+  }
+
+  /** The same for every record whose key goes on from this one. */
+  dropUnder(key: RecordKey): void {
+    const under = `${key.join(separator)}${separator}`
+    for (const id of [...this.#entries.keys(), ...this.#reading.keys()]) if (id.startsWith(under)) this.#forget(id)
+  }
+
+  /** Ends the watch. */
+  close(): Promise<void> {
+    this.#entries.clear()
+    this.#reading.clear()
+    this.#characters = 0
+    return this.#watch.close()
+  }
+
+  async #fetched(ids: ReadonlyArray<string>, fetch: Fetch, itself: () => Promise<unknown>): Promise<unknown> {
+    const stamp = this.#watch.stamp()
+    const readAt = performance.now()
+    let first: unknown
+    try {
+      const texts = await fetch()
+      for (const [index, id] of ids.entries()) {
+        const text = texts[index]
+        const known = this.#entries.get(id)
+        const isSame = known !== undefined && known.text === text
+        const value = isSame ? known.value : text === undefined ? undefined : fromDocument(text)
+        if (index === 0) first = value
+        // What was changed after this read began is not in it for certain.
+        if (this.#reading.get(id) !== itself()) continue
+        const found = isSame ? known.found : Effect.succeed(value)
+        this.#keep(id, { text, value, found, stamp, readAt })
+      }
+    } finally {
+      for (const id of ids) if (this.#reading.get(id) === itself()) this.#reading.delete(id)
+    }
+    return first
+  }
+
+  #isValid(entry: Entry, stamp: number | undefined): boolean {
+    if (stamp !== undefined) return entry.stamp === stamp
+    const { lastProof } = this.#watch
+    const asOf = lastProof?.stamp === entry.stamp ? Math.max(entry.readAt, lastProof?.at ?? 0) : entry.readAt
+    return performance.now() - asOf < this.#limits.maxStaleMs
+  }
+
+  #keep(id: string, entry: Entry): void {
+    this.#forgetEntry(id)
+    this.#entries.set(id, entry)
+    this.#characters += weightOf(id, entry)
+    while (this.#entries.size > this.#limits.maxEntries || this.#characters > mostCharacters) {
+      const [oldest] = this.#entries.keys()
+      if (oldest === undefined) break
+      this.#forgetEntry(oldest)
+    }
+  }
+
+  #forget(id: string): void {
+    this.#forgetEntry(id)
+    this.#reading.delete(id)
+  }
+
+  #forgetEntry(id: string): void {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return
+    this.#entries.delete(id)
+    this.#characters -= weightOf(id, entry)
+  }
+}
+
+const weightOf = (id: string, { text }: Entry): number => id.length + (text?.length ?? 0)

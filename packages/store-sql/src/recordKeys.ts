@@ -1,0 +1,30 @@
+/** How the records that calls read are called in `RowCache`, and where they are in their tables: the same texts. */
+import type { CatalogKey, ConnectionKey } from "@keyward/core/effect"
+import { keyText, partitionText } from "./keyText.ts"
+
+/** Tenant, subject, integration, name. */
+export const connectionRecord = (key: Pick<ConnectionKey, "tenant" | "subject" | "integration" | "name">) =>
+  [
+    "connections",
+    partitionText(key.tenant),
+    partitionText(key.subject),
+    keyText(key.integration),
+    keyText(key.name),
+  ] as const
+export type ConnectionRecordKey = ReturnType<typeof connectionRecord>
+
+/** Tenant, slug. */
+export const integrationRecord = (tenant: string, slug: string) =>
+  ["integrations", partitionText(tenant), keyText(slug)] as const
+export type IntegrationRecordKey = ReturnType<typeof integrationRecord>
+
+/** Tenant, integration, subject, name. No connection has an empty name, so that one is free for what all connections share. */
+export const catalogRecord = ({ tenant, integration, connection }: Omit<CatalogKey, "revision">) =>
+  [
+    "catalogs",
+    partitionText(tenant),
+    keyText(integration),
+    partitionText(connection?.subject ?? ""),
+    keyText(connection?.name ?? ""),
+  ] as const
+export type CatalogRecordKey = ReturnType<typeof catalogRecord>
