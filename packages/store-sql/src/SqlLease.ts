@@ -33,7 +33,7 @@ const holdRow = <A, E>(
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => void row.forget()))),
       Effect.andThen(
         Effect.ensuring(
-          restore(Effect.suspend(() => use({ isHeld: row.isHeld }))),
+          restore(Effect.suspend(() => use({ isHeld: row.isHeld, now: row.now }))),
           Effect.promise(() => row.giveBack()),
         ),
       ),
@@ -101,6 +101,14 @@ class LeaseRow {
       return row !== undefined && !this.#isOver
     })
   })
+
+  readonly now: Effect.Effect<number, StoreUnavailableError> = Effect.suspend(() =>
+    this.#database.run("read its clock", "read", async (db) => {
+      // As text where the driver does not trust numbers of 64 bits.
+      const now = sql<number | string>`${databaseNow(this.#database.flavor)}`.as("now")
+      return Number((await db.selectNoFrom(now).executeTakeFirstOrThrow()).now)
+    }),
+  )
 
   /** Deletes the row, if it still is this holder's, and does not wait for long. */
   async giveBack(): Promise<void> {

@@ -36,9 +36,10 @@ export interface SqlStoreOptions {
   /** Whether the tables are made and brought up to date on first use. Default `true`; `migrationSql` gives the SQL otherwise. */
   readonly migrate?: boolean | undefined
   /**
-   * How long a lease outlives its holder's process, in milliseconds. Default 10,000; at least 300.
+   * How long a lease outlives its holder's process, in milliseconds. Default 3,000; at least 300.
    *
-   * A holder renews it every third of that time. Longer than any pause of a process that should not cost it the lease.
+   * A holder renews it every third of that time. One that stands still for longer loses it, and is waited for all the same; see the
+   * guide on running many processes.
    */
   readonly leaseMs?: number | undefined
   /** How long one operation may take before it fails as unavailable, in milliseconds. Default 15,000. */
@@ -85,7 +86,7 @@ export const makeSqlStore = (
     readonly watch?: (maxStaleMs: number, onChange: (change: Announcement) => void) => ChangeWatch
   },
 ): SqlStore => {
-  const { dialect, flavor, schema, migrate = true, leaseMs = 10_000, timeoutMs = 15_000 } = options
+  const { dialect, flavor, schema, migrate = true, leaseMs = 3_000, timeoutMs = 15_000 } = options
   const { maxEntries = 10_000, maxStaleMs = 1000 } = options.cache ?? {}
   if (flavor !== "sqlite" && flavor !== "postgres") throw invalid("flavor", 'must be "sqlite" or "postgres".')
   if (schema !== undefined && !schemaForm.test(schema)) {

@@ -17,6 +17,13 @@ export interface RefreshIntent {
    * has the answer cannot write it yet; `startedAt` is then when it last said so.
    */
   readonly state: "sent" | "unknown" | "held"
+  /** Present where the token may have been sent before by somebody whose answer is lost: then there is less to wait for. */
+  readonly isReplay?: true
+  /**
+   * Epoch milliseconds by the store's clock (`HeldLease.now`): since when whoever wrote this is missed by those who hold the lease.
+   * Absent while nobody misses it.
+   */
+  readonly missedAt?: number
 }
 
 /** See the file's header. */

@@ -14,6 +14,8 @@ export interface HeldLease {
    * compare-and-set on the row decides in the end.
    */
   readonly isHeld: Effect.Effect<boolean, StoreUnavailableError>
+  /** The time by the store's own clock, epoch milliseconds: what holders on different machines agree on. */
+  readonly now: Effect.Effect<number, StoreUnavailableError>
 }
 
 /** See the file's header. */

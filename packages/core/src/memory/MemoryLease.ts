@@ -4,6 +4,7 @@
  * A fiber leaves its queue however it ends, whether it held the lease or still waited, so that nothing is left of a key that nobody
  * wants.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Lease } from "../credential/Lease.ts"
 import { getOrMake } from "./getOrMake.ts"
@@ -31,7 +32,7 @@ export const memoryLease = (): Lease => {
         })
         const isHeld = Effect.sync(() => first(queues.get(key)) === turn)
         return restore(arrived).pipe(
-          Effect.flatMap(() => restore(Effect.suspend(() => use({ isHeld })))),
+          Effect.flatMap(() => restore(Effect.suspend(() => use({ isHeld, now: Clock.currentTimeMillis })))),
           Effect.ensuring(Effect.sync(() => leave(key, turn))),
         )
       }),

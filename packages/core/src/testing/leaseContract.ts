@@ -117,6 +117,13 @@ const addHoldingCases = (test: Test): void => {
     assert.equal(await probe.held(() => past.isHeld), false, "A former holder counts as the holder while another is.")
   })
 
+  test("tells a time in milliseconds that goes on, to one holder and the next", async (probe) => {
+    const first = await probe.held(({ now }) => now)
+    assert.ok(Number.isSafeInteger(first), `The time is ${first}, not a whole number of milliseconds.`)
+    const second = await probe.held(({ now }) => Effect.andThen(Effect.sleep(20), now))
+    assert.ok(second > first, `20 ms after ${first} the time is ${second}.`)
+  })
+
   test("keeps keys apart that are hostile or look alike: none waits for another", async (probe) => {
     const texts = [...hostileIds.map(({ text }) => text), ...lookAlikeIds.flatMap(({ ids }) => ids)]
     const holdAll = [...new Set(texts)].reduceRight<Effect.Effect<string, unknown>>(

@@ -2,6 +2,7 @@
  * The lease contract catches what it says it catches: leases that are broken on purpose fail it, each in the cases that name
  * its fault. A lease that lets nobody in is found out by the contract's patience, which is short here.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { leaseContract, type MakeLease } from "@keyward/core/testing"
@@ -54,7 +55,7 @@ const locked =
     }
   }
 
-const heldForever = { isHeld: Effect.succeed(true) }
+const heldForever = { isHeld: Effect.succeed(true), now: Clock.currentTimeMillis }
 
 describe("a sound lease", () => {
   it("passes every case, and every case has a name of its own", async () => {
@@ -115,7 +116,7 @@ describe("a lease that is broken on purpose", () => {
     ],
     [
       "never says that it is held",
-      lease((sound) => (key, use) => sound.hold(key, () => use({ isHeld: Effect.succeed(false) }))),
+      lease((sound) => (key, use) => sound.hold(key, () => use({ ...heldForever, isHeld: Effect.succeed(false) }))),
       [/says that a lease is held/],
     ],
     [
@@ -128,7 +129,7 @@ describe("a lease that is broken on purpose", () => {
             sound.hold(key, () => {
               held.add(key)
               return Effect.ensuring(
-                use({ isHeld: Effect.sync(() => held.has(key)) }),
+                use({ ...heldForever, isHeld: Effect.sync(() => held.has(key)) }),
                 Effect.sync(() => held.delete(key)),
               )
             }),

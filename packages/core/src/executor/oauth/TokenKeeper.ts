@@ -13,11 +13,12 @@ import type { ConnectionCredentialError } from "../../connection/ConnectionError
 import { isRefreshable, isRefreshDue } from "../../connection/ConnectionGrant.ts"
 import { resolveCredential } from "../CredentialResolver.ts"
 import type { Resources } from "../Resources.ts"
-import { CoolDowns } from "./CoolDowns.ts"
 import type { GrantedConnection } from "./GrantedConnection.ts"
-import { type RefreshReason, refreshTokens } from "./refreshTokens.ts"
+import { CoolDowns } from "./refresh/CoolDowns.ts"
+import { type RefreshExit, refreshTokens } from "./refresh/refreshTokens.ts"
+import type { RefreshReason } from "./refresh/TokensInHand.ts"
+import { UnsavedTokens } from "./refresh/UnsavedTokens.ts"
 import { refreshLeaseKey } from "./tokenItems.ts"
-import { UnsavedTokens } from "./UnsavedTokens.ts"
 
 type Flight = Deferred.Deferred<CredentialValues, ConnectionCredentialError>
 
@@ -98,12 +99,13 @@ export class TokenKeeper {
         if (underWay === undefined) {
           const flight: Flight = Deferred.makeUnsafe()
           this.#flights.set(key, flight)
-          const refreshed = Effect.onExit(refreshTokens(this.#resources, this, selected, reason), (exit) =>
-            Effect.sync(() => {
-              this.#flights.delete(key)
-              Deferred.doneUnsafe(flight, exit)
-            }),
-          )
+          const land = (exit: RefreshExit): void => {
+            if (this.#flights.get(key) === flight) this.#flights.delete(key)
+            Deferred.doneUnsafe(flight, exit)
+          }
+          const request = { resources: this.#resources, memory: this, selected, reason }
+          // It may have landed before it has ended, and does not land twice.
+          const refreshed = Effect.onExit(refreshTokens(request, land), (exit) => Effect.sync(() => land(exit)))
           return Effect.andThen(
             Effect.forkDetach(refreshed, { uninterruptible: false }),
             restore(Deferred.await(flight)),

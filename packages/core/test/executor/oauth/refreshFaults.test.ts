@@ -1,4 +1,5 @@
 /** Faults injected into refreshes: interruption at every step, providers and stores that fail, races, and the end of the power. */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { createExecutor, memoryProvider, memoryStore, type Store } from "@keyward/core"
@@ -39,12 +40,12 @@ const rowOf = async (store: Store): Promise<ConnectionRow> => {
   return row
 }
 
-/** Makes the intent on the row one of a minute ago. */
+/** Has whoever wrote the intent on the row been missed for a minute. */
 const age = async (store: Store): Promise<void> => {
   const row = await rowOf(store)
   const { grant } = row
   if (grant?.intent == null) throw new Error("The row has no intent.")
-  const intent = { ...grant.intent, startedAt: grant.intent.startedAt - 60_000 }
+  const intent = { ...grant.intent, missedAt: Date.now() - 60_000 }
   const next = { ...row, grant: { ...grant, intent }, version: row.version + 1 }
   await Effect.runPromise(store.connections.put(next, row.version))
 }
@@ -297,7 +298,7 @@ describe("two processes", () => {
     const store = memoryStore()
     const free: Store = {
       ...store,
-      lease: { hold: (_, use) => use({ isHeld: Effect.succeed(true) }) },
+      lease: { hold: (_, use) => use({ isHeld: Effect.succeed(true), now: Clock.currentTimeMillis }) },
     }
     const account = await connectAccount({ store: free })
     const other = await account.another()
@@ -319,14 +320,14 @@ describe("a process that has lost its lease while it stood still", () => {
     const store = memoryStore()
     let isHeld = true
     const account = await connectAccount({
-      store: { ...store, lease: { hold: (_, use) => use({ isHeld: Effect.sync(() => isHeld) }) } },
+      store: { ...store, lease: { hold: (_, use) => use({ isHeld: Effect.sync(() => isHeld), now: Clock.currentTimeMillis }) } },
     })
     await account.expire()
     isHeld = false
     expect(failureOf(await account.call())).toMatchObject({
       code: "oauth_refresh_failed",
       retryable: true,
-      details: { reason: "lease_lost" },
+      details: { reason: "contended" },
     })
     expect(account.refreshes()).toBe(0)
     expect((await account.row()).grant?.intent).toBeNull()
@@ -358,7 +359,7 @@ describe("the end of the power", () => {
     await Promise.race([died, isStopped.promise])
     dying.abort()
     const { grant } = await rowOf(account.real.store)
-    // Some seconds later: a young intent would be waited for.
+    // Some seconds later: whoever wrote an intent is waited for.
     if (grant?.intent != null) await age(account.real.store)
     const survivor = await createExecutor({
       subject: "alice",

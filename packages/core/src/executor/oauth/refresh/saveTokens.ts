@@ -4,18 +4,21 @@
  * A connection that was removed or connected anew meanwhile stays so: its row is looked at before anything is written and decides
  * at the end. One that was disabled or edited meanwhile keeps that and gets the tokens.
  */
+import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type { ConnectionRow } from "../../connection/Connection.ts"
-import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
-import { CredentialProviderNotRegisteredError, type ProviderError } from "../../credential/CredentialError.ts"
-import { StoreUnavailableError } from "../../error/StoreError.ts"
-import type { Identity } from "../../identity/Identity.ts"
-import { announce } from "../announce.ts"
-import type { Resources } from "../Resources.ts"
-import type { GrantedRow } from "./GrantedConnection.ts"
-import { tokenItemIds, writeTokens } from "./tokenItems.ts"
+import type { ConnectionRow } from "../../../connection/Connection.ts"
+import type { RefreshIntent } from "../../../connection/ConnectionGrant.ts"
+import type { ConnectionKey } from "../../../connection/ConnectionRef.ts"
+import { CredentialProviderNotRegisteredError, type ProviderError } from "../../../credential/CredentialError.ts"
+import { StoreUnavailableError } from "../../../error/StoreError.ts"
+import type { HeldLease } from "../../../credential/Lease.ts"
+import type { Identity } from "../../../identity/Identity.ts"
+import { announce } from "../../announce.ts"
+import type { Resources } from "../../Resources.ts"
+import type { GrantedRow } from "../GrantedConnection.ts"
+import { tokenHash, tokenItemIds, writeTokens } from "../tokenItems.ts"
 
 /** What a refresh gave, with the refresh token that is good now. */
 export interface FreshTokens {
@@ -36,23 +39,32 @@ export interface FreshTokens {
 /** Why new tokens could not be written. */
 export type SaveError = ProviderError | CredentialProviderNotRegisteredError | StoreUnavailableError
 
-/** `gone`: the connection was removed, connected anew or refreshed by another process, so that nothing of these tokens is kept. */
-export type SaveOutcome = { readonly kind: "saved"; readonly row: ConnectionRow } | { readonly kind: "gone" }
+/**
+ * `gone`: the connection was removed, connected anew or refreshed by another process, so that nothing of these tokens is kept.
+ * `taken_over`: another process holds the lease and has sent the spent token; nothing is written beside it.
+ */
+export type SaveOutcome =
+  { readonly kind: "saved"; readonly row: ConnectionRow } | { readonly kind: "gone" | "taken_over" }
 
 /** How often a row that others write meanwhile is read again before that counts as trouble. */
 const mostAttempts = 16
 
-/** See the file's header. Called under the connection's lease. */
+/**
+ * See the file's header. Called under the connection's lease, which may have been lost meanwhile: these tokens are the good ones all the
+ * same, unless somebody else has begun to ask for others.
+ */
 export const saveTokens = (
   resources: Resources,
   identity: Identity,
   key: ConnectionKey,
   tokens: FreshTokens,
+  { isHeld }: Pick<HeldLease, "isHeld">,
 ): Effect.Effect<SaveOutcome, SaveError> =>
   Effect.gen(function* () {
     const { connections } = resources.store
     const before = yield* connections.get(key)
     if (!isOf(before, tokens) || isSuperseded(before, tokens)) return { kind: "gone" } as const
+    if (isTakenOver(before, tokens) && !(yield* isHeld)) return { kind: "taken_over" } as const
     const provider = resources.providers.writableOf(before.provider)
     if (provider === undefined) {
       return yield* Effect.fail(
@@ -73,7 +85,7 @@ export const saveTokens = (
         }
         return { kind: "gone" } as const
       }
-      const next = withTokens(row, tokens)
+      const next = withTokens(row, tokens, yield* Clock.currentTimeMillis)
       if (!(yield* connections.put(next, row.version))) continue
       announce(resources, identity, next, { type: "credential.refreshed" })
       return { kind: "saved", row: next } as const
@@ -92,31 +104,39 @@ export const isSuperseded = ({ grant }: GrantedRow, { issuedAt, replaces }: Fres
   grant.issuedAt !== replaces && grant.issuedAt !== issuedAt
 
 /**
- * Leaves word on the row that this process has new tokens which it cannot write yet, so that others do not use the spent one. Where
- * the row cannot be written either, nothing can be said.
+ * Leaves word on the row that this process has new tokens which it cannot write yet, so that others do not use the spent one. Answers
+ * whether they know now, or need not: where nothing is spent, and where the row is no longer these tokens' own.
  */
 export const markHeld = (
   resources: Resources,
   key: ConnectionKey,
   tokens: Pick<FreshTokens, "grantId" | "intentId">,
-): Effect.Effect<void> =>
-  Effect.ignore(
-    Effect.gen(function* () {
-      const row = yield* resources.store.connections.get(key)
+): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    const { connections } = resources.store
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      const row = yield* connections.get(key)
+      if (row?.grant?.id !== tokens.grantId || row.grant.intent === null) return true
       // An intent that somebody else has written since is theirs.
-      if (row?.grant?.id !== tokens.grantId || row.grant.intent === null) return
-      if (row.grant.intent.id !== tokens.intentId) return
-      const startedAt = yield* Clock.currentTimeMillis
-      const intent = { ...row.grant.intent, state: "held" as const, startedAt }
+      if (row.grant.intent.id !== tokens.intentId) return true
+      const { missedAt: _, ...own } = row.grant.intent
+      const intent = { ...own, state: "held" as const, startedAt: yield* Clock.currentTimeMillis }
       const next = { ...row, grant: { ...row.grant, intent }, version: row.version + 1 }
-      yield* resources.store.connections.put(next, row.version)
-    }),
-  )
+      if (yield* connections.put(next, row.version)) return true
+    }
+    return false
+  }).pipe(Effect.catch(() => Effect.succeed(false)))
+
+/** Whether the row no longer speaks of the request that gave these tokens: somebody took whoever made it for dead. */
+const isTakenOver = ({ grant }: GrantedRow, tokens: FreshTokens): boolean => {
+  const isWritten = grant.issuedAt === tokens.issuedAt && tokens.issuedAt !== tokens.replaces
+  return tokens.intentId !== null && grant.intent?.id !== tokens.intentId && !isWritten
+}
 
 const isOf = (row: ConnectionRow | undefined, tokens: FreshTokens): row is GrantedRow =>
   row?.grant?.id === tokens.grantId
 
-const withTokens = (row: GrantedRow, tokens: FreshTokens): ConnectionRow => ({
+const withTokens = (row: GrantedRow, tokens: FreshTokens, now: number): ConnectionRow => ({
   ...row,
   expiresAt: tokens.expiresAt,
   oauthScope: tokens.scope ?? row.oauthScope,
@@ -127,7 +147,16 @@ const withTokens = (row: GrantedRow, tokens: FreshTokens): ConnectionRow => ({
     ...row.grant,
     hasRefreshToken: row.grant.hasRefreshToken || tokens.refreshToken !== undefined,
     issuedAt: tokens.issuedAt,
-    intent: null,
+    intent: isTakenOver(row, tokens) ? doubtfulIntent(tokens.refreshToken, now) : null,
   },
   version: row.version + 1,
 })
+
+/**
+ * The intent that stays with a refresh token whose predecessor was sent twice: a server that watches for that may have ended the
+ * grant, and a refusal will then mean that an answer came too late, and not that somebody revoked it.
+ */
+export const doubtfulIntent = (refreshToken: Redacted.Redacted | undefined, now: number): RefreshIntent | null =>
+  refreshToken === undefined
+    ? null
+    : { id: randomUUID(), startedAt: now, tokenHash: tokenHash(refreshToken), state: "unknown" }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { ConnectionCredentialError } from "../../../src/connection/ConnectionError.ts"
-import { CoolDowns } from "../../../src/executor/oauth/CoolDowns.ts"
+import { ConnectionCredentialError } from "../../../../src/connection/ConnectionError.ts"
+import { CoolDowns } from "../../../../src/executor/oauth/refresh/CoolDowns.ts"
 
 const error = (reason: string): ConnectionCredentialError =>
   new ConnectionCredentialError({

@@ -3,7 +3,7 @@
  *
  * Calls in the meantime get the failure that began it. A success ends it. Bounded; the oldest goes first.
  */
-import type { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
+import type { ConnectionCredentialError } from "../../../connection/ConnectionError.ts"
 
 interface CoolDown {
   readonly since: number

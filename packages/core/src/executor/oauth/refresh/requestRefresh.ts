@@ -8,17 +8,18 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import type { HeldLease } from "../../credential/Lease.ts"
-import type { OAuthQuirks } from "../../auth/OAuthQuirks.ts"
-import { TokenRequestError } from "../../oauth/tokenFailure.ts"
-import { scopeSet, type TokenSet } from "../../oauth/TokenSet.ts"
-import type { TokenContext, TokenRequest } from "../../oauth/TokenEndpoint.ts"
-import type { Resources } from "../Resources.ts"
-import type { SelectedConnection } from "../ConnectionSelector.ts"
-import type { GrantedRow } from "./GrantedConnection.ts"
-import type { LoadedClient } from "./loadClient.ts"
-import { type Protocol, protocolOf } from "./protocol.ts"
-import { quirksOf } from "./quirksOf.ts"
+import type { HeldLease } from "../../../credential/Lease.ts"
+import type { OAuthQuirks } from "../../../auth/OAuthQuirks.ts"
+import type { StoreUnavailableError } from "../../../error/StoreError.ts"
+import { TokenRequestError } from "../../../oauth/tokenFailure.ts"
+import { scopeSet, type TokenSet } from "../../../oauth/TokenSet.ts"
+import type { TokenContext, TokenRequest } from "../../../oauth/TokenEndpoint.ts"
+import type { Resources } from "../../Resources.ts"
+import type { SelectedConnection } from "../../ConnectionSelector.ts"
+import type { GrantedRow } from "../GrantedConnection.ts"
+import type { LoadedClient } from "../loadClient.ts"
+import { type Protocol, protocolOf } from "../protocol.ts"
+import { quirksOf } from "../quirksOf.ts"
 
 /** What a refresh is made with. */
 export interface RefreshSecrets {
@@ -40,21 +41,21 @@ export interface RefreshAnswer {
 export const dpopKeyUnusable = "dpop_key_unusable"
 
 /** The code of a refresh that was given up before its request, because somebody else may be at it. */
-const leaseLost = "lease_lost"
+export const leaseLost = "lease_lost"
 
 /** All requests of one refresh together take no longer, apart from the last one. Milliseconds. */
 const replayWithinMs = 15_000
 const mostReplays = 2
 const soonMs = 1_000
 
-/** See the file's header. */
+/** See the file's header. Fails when the store cannot say whether the lease is held; nothing was sent then. */
 export const requestRefresh = (
   resources: Resources,
   selected: SelectedConnection,
   row: GrantedRow,
   client: LoadedClient,
   secrets: RefreshSecrets,
-): Effect.Effect<RefreshAnswer> =>
+): Effect.Effect<RefreshAnswer, StoreUnavailableError> =>
   Effect.gen(function* () {
     const protocol = yield* protocolOf(resources)
     const prepared = yield* Effect.result(prepare(protocol, selected, row, client, secrets))
@@ -63,15 +64,11 @@ export const requestRefresh = (
     const startedAt = yield* Clock.currentTimeMillis
     let wasAmbiguous = false
     let isRepeated = false
+    const lost = new TokenRequestError({ kind: "not_sent", host: new URL(context.tokenUrl).host, code: leaseLost })
+    // Nothing is sent whose answer could not be kept. What was sent before is told of, whether the store answers or not.
+    const isHeld = Effect.catch(secrets.isHeld, (error) => (wasAmbiguous ? Effect.succeed(false) : Effect.fail(error)))
     for (let replays = 0; ;) {
-      if (!(yield* Effect.catch(secrets.isHeld, () => Effect.succeed(true)))) {
-        const lost = new TokenRequestError({
-          kind: "not_sent",
-          host: new URL(context.tokenUrl).host,
-          code: leaseLost,
-        })
-        return { outcome: Result.fail(lost), wasAmbiguous }
-      }
+      if (!(yield* isHeld)) return { outcome: Result.fail(lost), wasAmbiguous }
       const outcome = yield* Effect.result(protocol.requestTokens(context, request))
       if (Result.isSuccess(outcome)) {
         // What the client alone is enough for is minted anew each time (RFC 6749, section 4.4.3).
