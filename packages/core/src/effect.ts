@@ -66,7 +66,7 @@ export type {
 export type { ConnectionRow } from "./connection/Connection.ts"
 export { type ConnectionGrant, isRefreshable, type RefreshIntent } from "./connection/ConnectionGrant.ts"
 export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"
-export type { AccountsKey, AccountStore } from "./connection/AccountStore.ts"
+export type { AccountsKey, AccountStore, DefaultAccount } from "./connection/AccountStore.ts"
 export type { ConnectionQuery, ConnectionStore, Reading } from "./connection/ConnectionStore.ts"
 export type { IntegrationRecord } from "./integration/Integration.ts"
 export type { IntegrationStore } from "./integration/IntegrationStore.ts"

@@ -13,6 +13,10 @@ export const connectionRecord = (key: Pick<ConnectionKey, "tenant" | "subject" |
   ] as const
 export type ConnectionRecordKey = ReturnType<typeof connectionRecord>
 
+/** Tenant, subject, integration: the organisation's subject is empty, so the owner needs no column. */
+export const accountRecord = (key: Pick<ConnectionKey, "tenant" | "subject" | "integration">) =>
+  ["accounts", partitionText(key.tenant), partitionText(key.subject), keyText(key.integration)] as const
+
 /** Tenant, slug. */
 export const integrationRecord = (tenant: string, slug: string) =>
   ["integrations", partitionText(tenant), keyText(slug)] as const

@@ -1,10 +1,10 @@
 /** Defaults among connections in this process's memory. */
 import * as Effect from "effect/Effect"
-import type { AccountsKey, AccountStore } from "../connection/AccountStore.ts"
+import type { AccountsKey, AccountStore, DefaultAccount } from "../connection/AccountStore.ts"
 import { getOrMake } from "./getOrMake.ts"
 
 /** By integration. */
-type Defaults = Map<string, string>
+type Defaults = Map<string, DefaultAccount>
 
 /** Makes an empty store; a subject's defaults are not the organisation's, whose subject is empty. */
 export const memoryAccounts = (): AccountStore => {
@@ -12,15 +12,15 @@ export const memoryAccounts = (): AccountStore => {
   const partition = ({ tenant, subject }: AccountsKey): Defaults | undefined => tenants.get(tenant)?.get(subject)
   return {
     get: (key) => Effect.succeed(partition(key)?.get(key.integration)),
-    put: (key) =>
+    put: (key, account) =>
       Effect.sync(() => {
         const subjects = getOrMake(tenants, key.tenant, () => new Map<string, Defaults>())
-        getOrMake(subjects, key.subject, (): Defaults => new Map()).set(key.integration, key.name)
+        getOrMake(subjects, key.subject, (): Defaults => new Map()).set(key.integration, account)
       }),
     remove: (key, name) =>
       Effect.sync(() => {
         const defaults = partition(key)
-        if (name !== undefined && defaults?.get(key.integration) !== name) return false
+        if (name !== undefined && defaults?.get(key.integration)?.name !== name) return false
         return defaults?.delete(key.integration) ?? false
       }),
   }

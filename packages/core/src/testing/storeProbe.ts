@@ -4,7 +4,7 @@
 import * as assert from "node:assert/strict"
 import * as Effect from "effect/Effect"
 import { variable } from "../auth/AuthTemplate.ts"
-import type { AccountsKey } from "../connection/AccountStore.ts"
+import type { AccountsKey, DefaultAccount } from "../connection/AccountStore.ts"
 import type { ConnectionRow } from "../connection/Connection.ts"
 import type { ConnectionGrant } from "../connection/ConnectionGrant.ts"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
@@ -108,12 +108,12 @@ export class StoreProbe {
     return succeeding(this.store.connections.isUsed(tenant, integration), "connections.isUsed")
   }
 
-  defaultOf(key: AccountsKey): Promise<string | undefined> {
+  defaultOf(key: AccountsKey): Promise<DefaultAccount | undefined> {
     return succeeding(this.store.accounts.get(key), "accounts.get")
   }
 
-  putDefault(key: ConnectionKey): Promise<void> {
-    return succeeding(this.store.accounts.put(key), "accounts.put")
+  putDefault(key: AccountsKey, account: DefaultAccount): Promise<void> {
+    return succeeding(this.store.accounts.put(key, account), "accounts.put")
   }
 
   removeDefault(key: AccountsKey, name?: string): Promise<boolean> {
@@ -191,7 +191,7 @@ export class StoreProbe {
       ["connections.expiring", connections.expiring({ tenant: "tenant", before: 0, limit: 1 })],
       ["connections.isUsed", connections.isUsed("tenant", "integration")],
       ["accounts.get", accounts.get(row)],
-      ["accounts.put", accounts.put(row)],
+      ["accounts.put", accounts.put(row, { name: "name", incarnation: "first" })],
       ["accounts.remove", accounts.remove(row)],
       ["integrations.get", integrations.get("tenant", "integration")],
       ["integrations.put", integrations.put(integrationRecord("tenant", "integration"), 0)],
