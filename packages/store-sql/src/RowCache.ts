@@ -122,6 +122,8 @@ export class RowCache {
 
   #isValid(entry: Entry, stamp: number | undefined): boolean {
     if (stamp !== undefined) return entry.stamp === stamp
+    // What somebody has just made is looked for at once, and nobody would be told of it.
+    if (entry.text === undefined) return false
     const { lastProof } = this.#watch
     const asOf = lastProof?.stamp === entry.stamp ? Math.max(entry.readAt, lastProof?.at ?? 0) : entry.readAt
     return performance.now() - asOf < this.#limits.maxStaleMs
