@@ -13,6 +13,7 @@ import { sendAnonymous, toFetch } from "./AuthorizedFetch.ts"
 import { connectionFetch } from "./connectionFetch.ts"
 import { resolveValues } from "./Connections.ts"
 import { getIntegration, listIntegrations, registerIntegration, removeIntegration } from "./Integrations.ts"
+import { probeOAuth } from "./oauth/probeOAuth.ts"
 import type { Resources } from "./Resources.ts"
 
 /** The extension of a plugin as the Effect surface shows it, or `undefined` when it has none. */
@@ -63,6 +64,7 @@ const effectContext = (resources: Resources, identity: Identity, plugin: Plugin)
     resolveValue: (ref) => valueOf(resources, identity, ref),
     resolveValues: (ref) => resolveValues(resources, identity, ref),
   },
+  oauth: { probe: (input) => probeOAuth(resources, input) },
   fetch: openFetch(resources),
 })
 
@@ -79,6 +81,7 @@ const promiseContext = (resources: Resources, identity: Identity, plugin: Plugin
     resolveValue: (ref) => Effect.runPromise(Effect.map(valueOf(resources, identity, ref), Redacted.value)),
     resolveValues: (ref) => Effect.runPromise(Effect.map(resolveValues(resources, identity, ref), unwrapped)),
   },
+  oauth: { probe: (input) => Effect.runPromise(probeOAuth(resources, input)) },
   fetch: openFetch(resources),
 })
 

@@ -12,13 +12,11 @@ import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { ConnectionHandle, Fetch, InvokeToolInput, Plugin, Send } from "../integration/Plugin.ts"
 import {
   elicit,
-  type ElicitationDeclinedError,
   type ElicitationHandler,
   type ElicitationResponse,
   type PluginElicitation,
-  requireApproval,
 } from "../tool/Elicitation.ts"
-import type { ToolDef } from "../tool/Tool.ts"
+import type { ToolDef, ToolProgress } from "../tool/Tool.ts"
 import { toolAddress } from "../tool/ToolAddress.ts"
 import { type ToolFailure, type ToolResult, toToolResult } from "../tool/ToolResult.ts"
 import { type CredentialSource, readOnce, storedCredential } from "./CredentialSource.ts"
@@ -39,6 +37,10 @@ export interface ExecuteOptions {
   readonly signal?: AbortSignal | undefined
   /** Who answers questions during this call. Default: the executor's. */
   readonly onElicitation?: ElicitationHandler | undefined
+  /** What the call belongs to, in the host's words: approvals can be given for a conversation. Never a model's choice. */
+  readonly conversation?: string | undefined
+  /** Hears how far the call is, where its service says so. What it throws is ignored. */
+  readonly onProgress?: ((progress: ToolProgress) => void) | undefined
 }
 
 /**
@@ -58,6 +60,7 @@ export class ToolCall implements InvokeToolInput {
   readonly fetch: Fetch
   readonly send: Send
   readonly elicit: (request: PluginElicitation) => Promise<ElicitationResponse>
+  readonly progress: InvokeToolInput["progress"]
   readonly #resources: Resources
   readonly #selected: SelectedConnection
   readonly #onElicitation: ElicitationHandler | undefined
@@ -88,21 +91,12 @@ export class ToolCall implements InvokeToolInput {
       authorizedFetch(resources, compiled, this.#credential, this.#record, this.#stop)(input, init)
     this.send = (request) => authorizedSend(resources, compiled, this.#credential, this.#record, this.#stop)(request)
     this.elicit = (request) => this.#ask(request)
+    const onProgress = options?.onProgress
+    this.progress = onProgress === undefined ? undefined : (progress) => this.#report(onProgress, progress)
     this.#resources = resources
     this.#selected = selected
     this.#onElicitation = options?.onElicitation ?? resources.onElicitation
     this.#record = new CallRecord(this.connection.address)
-  }
-
-  /** Asks a person whether the call may be made. */
-  approval(): Effect.Effect<void, ElicitationDeclinedError> {
-    const { tool, args } = this
-    const what = tool.description === undefined ? tool.name : `${tool.name}: ${tool.description}`
-    return requireApproval(
-      this.#onElicitation,
-      { kind: "approval", message: `Allow ${what} on ${this.integration.name}?`, tool: this.#address, args },
-      this.#resources.elicitationTimeoutMs,
-    )
   }
 
   /** Hands the call to the plugin and turns whatever comes back into a result. */
@@ -116,6 +110,16 @@ export class ToolCall implements InvokeToolInput {
     if (Predicate.isPromiseLike(returned)) return this.#settled(returned)
     if (Effect.isEffect(returned)) return this.#ran(returned as Effect.Effect<unknown, unknown>)
     return Effect.succeed(this.#returned(returned))
+  }
+
+  /** What the service says of its progress may hold what it was sent. */
+  #report(onProgress: (progress: ToolProgress) => void, progress: ToolProgress): void {
+    if (this.signal.aborted) return
+    try {
+      onProgress(this.#record.redactDeep(progress) as ToolProgress)
+    } catch {
+      // A call must not fail because it was watched.
+    }
   }
 
   async #ask(request: PluginElicitation): Promise<ElicitationResponse> {

@@ -9,8 +9,9 @@ import type * as Redacted from "effect/Redacted"
 import type { Connection } from "../connection/Connection.ts"
 import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { Identity } from "../identity/Identity.ts"
+import type { ProbeResult } from "../oauth/Discovery.ts"
 import type { ElicitationResponse, PluginElicitation } from "../tool/Elicitation.ts"
-import type { ToolDef, ToolSchema } from "../tool/Tool.ts"
+import type { ToolDef, ToolProgress, ToolSchema } from "../tool/Tool.ts"
 import type { Integration, IntegrationInput, IntegrationRecord } from "./Integration.ts"
 
 /** What a handler may return. */
@@ -104,6 +105,8 @@ export interface InvokeToolInput {
   readonly environment: () => Promise<Readonly<Record<string, string>>>
   /** Puts a question to a person; declined when nobody can answer. */
   readonly elicit: (request: PluginElicitation) => Promise<ElicitationResponse>
+  /** Tells whoever made the call how far it is; `undefined` when nobody wants to know. */
+  readonly progress: ((progress: ToolProgress) => void) | undefined
 }
 
 /** What a plugin's extension can do, for Promise authors. Everything is seen as the executor's identity sees it. */
@@ -124,6 +127,10 @@ export interface PluginContext {
     /** Every value by variable, on an object without a prototype. */
     resolveValues(ref: ConnectionRef): Promise<Readonly<Record<string, string>>>
   }
+  readonly oauth: {
+    /** Which authorization server a URL leads to; as `executor.oauth.probe`. */
+    probe(input: { readonly url: string }): Promise<ProbeResult>
+  }
   /** Sends without any credential, under the same address policy and limits. For fetching documents. */
   readonly fetch: Fetch
 }
@@ -141,6 +148,9 @@ export interface EffectPluginContext {
     fetch(ref: ConnectionRef): Fetch
     resolveValue(ref: ConnectionRef): Effect.Effect<Redacted.Redacted, PluginContextError>
     resolveValues(ref: ConnectionRef): Effect.Effect<ReadonlyMap<string, Redacted.Redacted>, PluginContextError>
+  }
+  readonly oauth: {
+    probe(input: { readonly url: string }): Effect.Effect<ProbeResult, PluginContextError>
   }
   readonly fetch: Fetch
 }

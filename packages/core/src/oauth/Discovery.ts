@@ -26,6 +26,8 @@ export interface ProbeResult {
   readonly challengedScope?: string
   /** The resource's where it says, else the server's. */
   readonly scopesSupported?: ReadonlyArray<string>
+  /** The resource's alone: what to ask for where no challenge says, and nothing else does (MCP, scope selection). */
+  readonly resourceScopesSupported?: ReadonlyArray<string>
   /** The server's PKCE methods. Left out: its metadata says nothing of PKCE, which the MCP specification takes for a refusal. */
   readonly codeChallengeMethodsSupported?: ReadonlyArray<string>
   readonly tokenEndpointAuthMethodsSupported?: ReadonlyArray<string>
@@ -149,6 +151,7 @@ const toProbeResult = (server: AuthorizationServer, resource: ProtectedResource 
   ...given("resource", resource?.resource),
   ...given("challengedScope", resource?.challengedScope),
   ...given("scopesSupported", resource?.scopesSupported ?? server.scopesSupported),
+  ...given("resourceScopesSupported", resource?.scopesSupported),
   ...given("codeChallengeMethodsSupported", server.codeChallengeMethodsSupported),
   ...given("tokenEndpointAuthMethodsSupported", server.tokenEndpointAuthMethodsSupported),
   clientIdMetadataDocumentSupported: server.clientIdMetadataDocumentSupported,

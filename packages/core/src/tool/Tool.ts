@@ -24,6 +24,8 @@ export interface ToolDef {
   readonly inputSchema?: JsonSchema | undefined
   readonly outputSchema?: JsonSchema | undefined
   readonly annotations?: ToolAnnotations | undefined
+  /** Words that `tools.search` finds the tool by besides name, title and description, such as a path; never shown. */
+  readonly keywords?: ReadonlyArray<string> | undefined
   /** Whether a person is asked before each call. Default: no. */
   readonly requiresApproval?: boolean | undefined
   /** The plugin's own data about the tool, handed back with each call; plain JSON, never shown. */
@@ -52,6 +54,15 @@ export interface Tool {
   readonly connection: string
   readonly description: string | null
   readonly annotations: ToolAnnotations
+}
+
+/** How far a call is, as its service says. */
+export interface ToolProgress {
+  /** Grows with each report. */
+  readonly progress: number
+  /** What `progress` is out of, where that is known. */
+  readonly total?: number | undefined
+  readonly message?: string | undefined
 }
 
 /** The schema of a tool that says nothing about its input. */

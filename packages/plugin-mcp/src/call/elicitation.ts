@@ -1,0 +1,47 @@
+/**
+ * Questions of a server, put to the host's `onElicitation`: forms, and pages that a person is to visit.
+ */
+import type { ElicitRequest, ElicitResult } from "@modelcontextprotocol/client"
+import type { JsonSchema } from "@keyward/core"
+import type { CallScope } from "./callScope.ts"
+
+/** A page that a person is to visit before a call can be made. */
+export interface RequiredVisit {
+  readonly message: string
+  readonly url: string
+}
+
+/** Asks the person of a call; without one, nobody answers. */
+export const answerElicitation = async (
+  scope: CallScope | undefined,
+  params: ElicitRequest["params"],
+): Promise<ElicitResult> => {
+  if (scope?.elicit === undefined) return { action: "cancel" }
+  if (params.mode === "url") {
+    return { action: await visit(scope, { message: params.message, url: params.url }) }
+  }
+  const schema = params.requestedSchema as JsonSchema
+  const { action, content } = await scope.elicit({ kind: "form", message: params.message, schema })
+  if (action !== "accept") return { action }
+  return { action, content: { ...defaultsOf(schema), ...content } as NonNullable<ElicitResult["content"]> }
+}
+
+/** Sends a person to a page; anything but a web page is declined without asking. */
+export const visit = async (
+  { elicit }: CallScope,
+  { message, url }: RequiredVisit,
+): Promise<"accept" | "decline" | "cancel"> => {
+  const { protocol } = URL.parse(url) ?? {}
+  if (elicit === undefined || (protocol !== "https:" && protocol !== "http:")) return "decline"
+  const { action } = await elicit({ kind: "url", message, url })
+  return action
+}
+
+/** What a form holds before anybody has typed. */
+const defaultsOf = ({ properties }: JsonSchema): Record<string, unknown> => {
+  const values: Record<string, unknown> = {}
+  for (const [name, property] of Object.entries((properties ?? {}) as Record<string, unknown>)) {
+    if (typeof property === "object" && property !== null && "default" in property) values[name] = property.default
+  }
+  return values
+}

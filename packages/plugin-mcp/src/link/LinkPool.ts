@@ -1,0 +1,151 @@
+/**
+ * The connected clients of one plugin: at most so many, each for one caller, one credential and one revision of an integration, closed
+ * when nobody has used it for a while.
+ *
+ * Keys are those of core's handles and hold no secret. Whoever comes while a client is connecting waits for it.
+ */
+import type { McpLink } from "./McpLink.ts"
+
+/** Bounds of a pool. */
+export interface LinkPoolLimits {
+  /** Clients that are kept; the one that was used least recently makes room. */
+  readonly mostLinks: number
+  /** Milliseconds without a call after which a client is closed. */
+  readonly idleMs: number
+}
+
+/** How a client is made that the pool does not have. */
+export interface LinkMaker {
+  /** Tells whether a client that is there may serve; another one is made in its place otherwise. */
+  readonly variant: string
+  readonly connect: () => Promise<McpLink>
+}
+
+interface Slot {
+  readonly variant: string
+  readonly connecting: Promise<McpLink>
+  link: McpLink | undefined
+  usedAt: number
+}
+
+/** See the file's header. */
+export class LinkPool {
+  readonly #limits: LinkPoolLimits
+  /** In the order of use, the least recent first. */
+  readonly #slots = new Map<string, Slot>()
+  /** Out of the pool, with calls that have not ended. */
+  readonly #leaving = new Set<McpLink>()
+  #sweeper: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(limits: LinkPoolLimits) {
+    this.#limits = limits
+  }
+
+  /** How many clients are there or connecting. */
+  get size(): number {
+    return this.#slots.size
+  }
+
+  /** The client of a key that is connected already. */
+  connected(key: string, variant: string): McpLink | undefined {
+    const slot = this.#slots.get(key)
+    const link = slot?.link
+    if (slot === undefined || link === undefined || link.isClosed || slot.variant !== variant) return undefined
+    slot.usedAt = Date.now()
+    this.#slots.delete(key)
+    this.#slots.set(key, slot)
+    return link
+  }
+
+  /** The client of a key, connected by the maker if there is none. */
+  async get(key: string, maker: LinkMaker): Promise<McpLink> {
+    if (this.#isClosed) throw new Error("The executor was closed; create a new one.")
+    const connected = this.connected(key, maker.variant)
+    if (connected !== undefined) return connected
+    const slot = this.#slots.get(key)
+    if (slot !== undefined && slot.link === undefined && slot.variant === maker.variant) {
+      // Another caller's attempt fails for its own reasons, such as an abort; then this one makes its own, shared with nobody.
+      return slot.connecting.catch(() => this.#begin(key, maker))
+    }
+    return this.#begin(key, maker)
+  }
+
+  /** Takes a client out that is of no more use. */
+  drop(key: string, link: McpLink): void {
+    if (this.#slots.get(key)?.link === link) this.#slots.delete(key)
+    this.#retire(link)
+  }
+
+  /** Closes every client whose key fulfils a condition. */
+  dropWhere(matches: (key: string) => boolean): void {
+    for (const key of [...this.#slots.keys()]) if (matches(key)) this.#remove(key)
+  }
+
+  /** Closes every client, whatever it is doing. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#sweeper)
+    const connecting = [...this.#slots.values()].map((slot) => slot.connecting.then((link) => link.close()))
+    this.#slots.clear()
+    await Promise.allSettled([...connecting, ...[...this.#leaving].map((link) => link.close())])
+  }
+
+  #begin(key: string, { variant, connect }: LinkMaker): Promise<McpLink> {
+    this.#remove(key)
+    const slot: Slot = { variant, connecting: connect(), link: undefined, usedAt: Date.now() }
+    this.#slots.set(key, slot)
+    this.#makeRoom()
+    this.#sweeper ??= setInterval(() => this.#sweep(), Math.max(1000, this.#limits.idleMs / 2)).unref()
+    return slot.connecting.then(
+      (link) => {
+        slot.link = link
+        // Somebody else's took the place while this one was connecting.
+        if (this.#slots.get(key) !== slot) this.#leaving.add(link)
+        return link
+      },
+      (error: unknown) => {
+        if (this.#slots.get(key) === slot) this.#slots.delete(key)
+        throw error
+      },
+    )
+  }
+
+  #makeRoom(): void {
+    for (const key of this.#slots.keys()) {
+      if (this.#slots.size <= this.#limits.mostLinks) return
+      this.#remove(key)
+    }
+  }
+
+  #sweep(): void {
+    const oldest = Date.now() - this.#limits.idleMs
+    for (const [key, { link, usedAt }] of this.#slots) {
+      if (link !== undefined && link.load === 0 && usedAt < oldest) this.#remove(key)
+    }
+    for (const link of this.#leaving) this.#retire(link)
+    if (this.#slots.size > 0 || this.#leaving.size > 0) return
+    clearInterval(this.#sweeper)
+    this.#sweeper = undefined
+  }
+
+  #remove(key: string): void {
+    const slot = this.#slots.get(key)
+    if (slot === undefined) return
+    this.#slots.delete(key)
+    slot.connecting.then(
+      (link) => this.#retire(link),
+      () => undefined,
+    )
+  }
+
+  /** Closes a client as soon as its calls have ended. */
+  #retire(link: McpLink): void {
+    if (link.load > 0 && !link.isClosed) {
+      this.#leaving.add(link)
+      return
+    }
+    this.#leaving.delete(link)
+    void link.close()
+  }
+}

@@ -1,0 +1,19 @@
+/**
+ * Validation of what tools answer against their output schemas: one compiled validator per schema, however many calls and clients.
+ */
+import type { ClientOptions, JsonSchemaValidator } from "@modelcontextprotocol/client"
+import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv"
+
+type ValidatorProvider = NonNullable<ClientOptions["jsonSchemaValidator"]>
+
+/** Remembers validators for as long as the catalog keeps their schemas. */
+export const rememberingValidators = (): ValidatorProvider => {
+  const known = new WeakMap<object, JsonSchemaValidator<unknown>>()
+  const getValidator = (schema: object): JsonSchemaValidator<unknown> => {
+    // A provider of its own: two tools may use one $id.
+    const validator = known.get(schema) ?? new AjvJsonSchemaValidator().getValidator(schema)
+    known.set(schema, validator)
+    return validator
+  }
+  return { getValidator } as ValidatorProvider
+}

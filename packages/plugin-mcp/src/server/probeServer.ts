@@ -1,0 +1,107 @@
+/**
+ * Looks at a URL: is an MCP server there, which revision does it speak, does it want authorization, and from whom.
+ */
+import { SdkError, SdkErrorCode, SdkHttpError, UnauthorizedError } from "@modelcontextprotocol/client"
+import { type AuthTemplate, OAuthDiscoveryError, type PluginContext, type ProbeResult } from "@keyward/core"
+import type { CallScope } from "../call/callScope.ts"
+import { connectLink, type LinkSettings } from "../link/connectLink.ts"
+import { deriveAuthTemplates } from "./authTemplates.ts"
+import { canonicalUrl } from "./McpConfig.ts"
+import { McpServerError } from "./McpServerError.ts"
+
+/** What to look at. */
+export interface ProbeServerInput {
+  readonly url: string
+}
+
+/** Where tokens for a server come from. */
+export type McpAuthorization = ProbeResult
+
+/** What was found. */
+export interface McpServerProbe {
+  /** As it is stored and named to authorization servers. */
+  readonly url: string
+  /** The revision that would be spoken; `null` where the server tells nobody without a credential. */
+  readonly revision: string | null
+  readonly server: { readonly name: string; readonly version: string } | null
+  readonly authorizationRequired: boolean
+  /** `null` where no authorization server was found: then connections paste a token, or need none. */
+  readonly authorization: McpAuthorization | null
+  /** What `addServer` uses unless it is told otherwise. */
+  readonly authTemplates: ReadonlyArray<AuthTemplate>
+}
+
+/** Probes a URL, without a credential. Rejects with `McpServerError` where there is no server to speak of. */
+export const probeServer = async (
+  context: Pick<PluginContext, "fetch" | "oauth">,
+  settings: LinkSettings,
+  input: ProbeServerInput,
+): Promise<McpServerProbe> => {
+  const url = canonicalUrl(input.url)
+  const found = await greet(context, settings, url)
+  const authorization = await authorizationOf(context, url)
+  if (found === "unauthorized") {
+    const authTemplates =
+      authorization === null
+        ? ([{ slug: "bearer", type: "bearer" }, ...deriveAuthTemplates(url, null)] as const)
+        : deriveAuthTemplates(url, authorization)
+    return { url, revision: null, server: null, authorizationRequired: true, authorization, authTemplates }
+  }
+  return {
+    url,
+    ...found,
+    authorizationRequired: false,
+    authorization,
+    authTemplates: deriveAuthTemplates(url, authorization),
+  }
+}
+
+type Greeting = Pick<McpServerProbe, "revision" | "server">
+
+const greet = async (
+  { fetch }: Pick<PluginContext, "fetch">,
+  settings: LinkSettings,
+  url: string,
+): Promise<Greeting | "unauthorized"> => {
+  const signal = AbortSignal.timeout(settings.connectTimeoutMs)
+  const scope: CallScope = { fetch, signal, elicit: undefined, failure: undefined, isOver: false }
+  const purpose = { config: { transport: "http", url }, fetch, environment: {}, onToolsChanged: () => undefined } as const
+  try {
+    const link = await connectLink(settings, purpose, scope)
+    const { revision, server } = link
+    await link.close()
+    return { revision, server }
+  } catch (error) {
+    if (error instanceof UnauthorizedError || statusOf(error) === 401 || statusOf(error) === 403) return "unauthorized"
+    throw notUsable(url, error)
+  }
+}
+
+const statusOf = (error: unknown): number | undefined => (error instanceof SdkHttpError ? error.status : undefined)
+
+const notUsable = (url: string, error: unknown): unknown => {
+  const server = url.split("?", 1)[0] ?? url
+  const status = statusOf(error)
+  if (status !== undefined && status >= 500) {
+    return new McpServerError({ server, reason: "unreachable", nextStep: `It answered with the status ${status}.` })
+  }
+  if (error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout) {
+    return new McpServerError({ server, reason: "unreachable", nextStep: "It did not answer in time." })
+  }
+  // Core's own errors say what is wrong with the address or the network.
+  if (error instanceof Error && "_tag" in error) return error
+  return new McpServerError({
+    server,
+    reason: "not_mcp",
+    nextStep: "Nothing there speaks MCP over HTTP. Pass the URL of the server's endpoint, which often ends in /mcp.",
+  })
+}
+
+const authorizationOf = async ({ oauth }: Pick<PluginContext, "oauth">, url: string): Promise<ProbeResult | null> => {
+  try {
+    return await oauth.probe({ url })
+  } catch (error) {
+    if (error instanceof OAuthDiscoveryError && error.reason === "not_found") return null
+    throw error
+  }
+}
