@@ -113,7 +113,7 @@ export const openApiPlugin = (options: OpenApiPluginOptions = {}): Plugin<"opena
   const catalogues = new Catalogues()
   return definePlugin({
     id: "openapi",
-    version: "1",
+    version: "2",
     catalog: "integration",
     extension: (context) => makeExtension(context, sourceOf(context, options)),
     resolveTools: ({ integration }) => catalogues.of(integration).tools(),

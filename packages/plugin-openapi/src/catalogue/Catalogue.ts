@@ -64,6 +64,7 @@ export class Catalogue {
       name: operation.name,
       description: descriptionOf(operation),
       annotations: annotationsOf(operation),
+      keywords: [operation.method, operation.path],
     }))
   }
 
