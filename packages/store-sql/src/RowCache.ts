@@ -22,12 +22,16 @@ export interface RowCacheLimits {
 /** Brings the texts of records, `undefined` for those that are not there. */
 export type Fetch = () => Promise<ReadonlyArray<string | undefined>>
 
-interface Entry {
-  /** The stored text; `undefined` where there is no record. */
-  readonly text: string | undefined
+/** What is in memory of a record; the value is `undefined` where there is none. */
+export interface KnownRecord {
   readonly value: unknown
   /** The answer of a read, made once. */
   readonly found: Effect.Effect<unknown>
+}
+
+interface Entry extends KnownRecord {
+  /** The stored text. */
+  readonly text: string | undefined
   readonly stamp: number | undefined
   /** When the read began that brought it, by `performance.now()`. */
   readonly readAt: number
@@ -55,14 +59,14 @@ export class RowCache {
   }
 
   /** The answer for a key, if it may be given without asking the database. */
-  known(key: RecordKey): Effect.Effect<unknown> | undefined {
+  known(key: RecordKey): KnownRecord | undefined {
     const id = key.join(separator)
     const stamp = this.#watch.stamp()
     const entry = this.#entries.get(id)
     if (entry === undefined || !this.#isValid(entry, stamp)) return undefined
     this.#entries.delete(id)
     this.#entries.set(id, entry)
-    return entry.found
+    return entry
   }
 
   /**

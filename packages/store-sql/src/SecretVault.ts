@@ -47,6 +47,17 @@ interface Row {
   readonly sealed: string
 }
 
+interface Found {
+  readonly row: Row
+  readonly ring: Ring
+}
+
+/** What is kept in memory of a secret: the row, and the version of the keys that it was read with. */
+interface SealedSecret {
+  readonly version: number
+  readonly sealed: string
+}
+
 /** How many rows one query of a list or of a rotation brings. */
 const pageSize = 200
 
@@ -69,7 +80,7 @@ export class SecretVault {
   }
 
   async get(id: string): Promise<Redacted.Redacted | undefined> {
-    const found = await this.#find(id)
+    const found = (await this.#kept(id)) ?? (await this.#find(id))
     if (found === undefined) return undefined
     const entry = await opened(found.row, found.ring)
     if (entry?.id !== id) throw corruptEntry(this.#provider)
@@ -85,7 +96,7 @@ export class SecretVault {
       const ring = this.#ring ?? (await this.#load()) ?? (await this.#create())
       const name = entryName(ring.naming, id)
       const sealed = await sealEntry({ id, value }, { vault: ring.document.id, name }, ring.active)
-      if (await this.#put({ name, sealed }, ring)) return
+      if (await this.#forgetting(name, this.#put({ name, sealed }, ring))) return
       await this.#load()
     }
   }
@@ -93,13 +104,18 @@ export class SecretVault {
   async delete(id: string): Promise<void> {
     const ring = await this.#current()
     if (ring === undefined) return
-    await this.#do("delete a secret", "write", (db) =>
-      db
-        .deleteFrom("keyward_secrets")
-        .where("vault", "=", this.#vault)
-        .where("name", "=", entryName(ring.naming, id))
-        .execute(),
+    const name = entryName(ring.naming, id)
+    const gone = this.#do("delete a secret", "write", (db) =>
+      db.deleteFrom("keyward_secrets").where("vault", "=", this.#vault).where("name", "=", name).execute(),
     )
+    await this.#forgetting(name, gone)
+  }
+
+  /** Has the next `get` of an id ask the database. */
+  forget(id: string): void {
+    const ring = this.#ring
+    if (ring === undefined) this.#database.forgetUnder(["secrets", this.#vault])
+    else this.#database.forget(this.#record(entryName(ring.naming, id)))
   }
 
   /** All ids, in the order of code units. An entry that is damaged has none any more. */
@@ -156,27 +172,56 @@ export class SecretVault {
     this.#ring = undefined
   }
 
+  /** The row of an id as it was read not long ago, sealed as it is stored; nothing that is open is kept. */
+  async #kept(id: string): Promise<Found | undefined> {
+    const ring = this.#ring
+    if (ring === undefined || this.#isClosed) return undefined
+    const name = entryName(ring.naming, id)
+    const kept = await this.#typed(() =>
+      this.#database.kept<SealedSecret>("read a secret", this.#record(name), async (db) => {
+        const row = await this.#sealed(db, name)
+        return row?.sealed == null ? undefined : JSON.stringify({ version: Number(row.version), sealed: row.sealed })
+      }),
+    )
+    return kept?.version === ring.version ? { row: { name, sealed: kept.sealed }, ring } : undefined
+  }
+
+  #record(name: string) {
+    return ["secrets", this.#vault, name] as const
+  }
+
+  async #forgetting<A>(name: string, write: Promise<A>): Promise<A> {
+    try {
+      return await write
+    } finally {
+      this.#database.forget(this.#record(name))
+    }
+  }
+
   /** The row of an id with keys of the same moment: one query, unless keys were changed meanwhile. */
-  async #find(id: string): Promise<{ readonly row: Row; readonly ring: Ring } | undefined> {
+  async #find(id: string): Promise<Found | undefined> {
     for (;;) {
       const ring = this.#ring ?? (await this.#load())
       if (ring === undefined) return undefined
       const name = entryName(ring.naming, id)
-      const found = await this.#do("read a secret", "read", (db) =>
-        db
-          .selectFrom("keyward_vaults")
-          .leftJoin("keyward_secrets", (join) =>
-            join.onRef("keyward_secrets.vault", "=", "keyward_vaults.vault").on("keyward_secrets.name", "=", name),
-          )
-          .select(["keyward_vaults.version as version", "keyward_secrets.sealed as sealed"])
-          .where("keyward_vaults.vault", "=", this.#vault)
-          .executeTakeFirst(),
-      )
+      const found = await this.#do("read a secret", "read", (db) => this.#sealed(db, name))
       if (found !== undefined && Number(found.version) === ring.version) {
         return found.sealed === null ? undefined : { row: { name, sealed: found.sealed }, ring }
       }
       await this.#load()
     }
+  }
+
+  /** A secret with the version of the keys, which is there also where the secret is not. */
+  #sealed(db: Kysely<Tables>, name: string) {
+    return db
+      .selectFrom("keyward_vaults")
+      .leftJoin("keyward_secrets", (join) =>
+        join.onRef("keyward_secrets.vault", "=", "keyward_vaults.vault").on("keyward_secrets.name", "=", name),
+      )
+      .select(["keyward_vaults.version as version", "keyward_secrets.sealed as sealed"])
+      .where("keyward_vaults.vault", "=", this.#vault)
+      .executeTakeFirst()
   }
 
   /** The keys as they are now. */
@@ -308,7 +353,7 @@ export class SecretVault {
         const entry = await opened(row, ring)
         if (entry === undefined) continue
         const sealed = await sealEntry(entry, { vault: ring.document.id, name: row.name }, ring.active)
-        const isDone = await this.#do("seal a secret anew", "write", async (db) => {
+        const done = this.#do("seal a secret anew", "write", async (db) => {
           const result = await db
             .updateTable("keyward_secrets")
             .set({ sealed })
@@ -319,6 +364,7 @@ export class SecretVault {
             .executeTakeFirst()
           return wasWritten(result)
         })
+        const isDone = await this.#forgetting(row.name, done)
         // Else it was written or deleted since, by somebody who has these keys, unless there are others now.
         if (!isDone && (await this.#current())?.version !== ring.version) return false
       }
@@ -337,6 +383,7 @@ export class SecretVault {
           .executeTakeFirst(),
       ),
     )
+    this.#database.forgetUnder(["secrets", this.#vault])
     return isReplaced
   }
 

@@ -96,7 +96,7 @@ export class SqlDatabase {
   ): Effect.Effect<A | undefined, StoreUnavailableError> {
     const { cache } = this.#source
     const known = this.#isClosed ? undefined : cache.known(key)
-    if (known !== undefined) return known as Effect.Effect<A | undefined>
+    if (known !== undefined) return known.found as Effect.Effect<A | undefined>
     return Effect.tryPromise({
       try: () => {
         const keys = [key, ...besides().filter((one) => cache.known(one) === undefined)] as const
@@ -106,6 +106,28 @@ export class SqlDatabase {
       },
       catch: (error) => asUnavailable(operation, error),
     })
+  }
+
+  /** As {@link recent}, as a promise, which rejects with `StoreUnavailableError`. */
+  async kept<A>(
+    operation: string,
+    key: RecordKey,
+    fetch: (db: Kysely<Tables>) => Promise<string | undefined>,
+  ): Promise<A | undefined> {
+    const { cache } = this.#source
+    const known = this.#isClosed ? undefined : cache.known(key)
+    if (known !== undefined) return known.value as A | undefined
+    return cache.read([key], async () => [await this.attempt(operation, "read", fetch)]) as Promise<A | undefined>
+  }
+
+  /** Has a record read anew. */
+  forget(key: RecordKey): void {
+    this.#source.cache.drop(key)
+  }
+
+  /** The same for all whose key goes on from this one. */
+  forgetUnder(key: RecordKey): void {
+    this.#source.cache.dropUnder(key)
   }
 
   /** A write of the record of a key, which is read anew from then on, whatever became of the write. */

@@ -10,6 +10,7 @@ import { type ChangeWatch, unwatched } from "./ChangeWatch.ts"
 import { keepDatabase } from "./databaseOf.ts"
 import { RowCache } from "./RowCache.ts"
 import { SqlDatabase } from "./SqlDatabase.ts"
+import { sqlAccess } from "./sqlAccess.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { sqlAccounts } from "./sqlAccounts.ts"
 import { sqlApprovals } from "./sqlApprovals.ts"
@@ -115,6 +116,7 @@ export const makeSqlStore = (
     accounts: sqlAccounts(database),
     connections: sqlConnections(database),
     catalogs: sqlCatalogs(database),
+    access: sqlAccess(database),
     oauth: sqlOAuth(database),
     policies: sqlPolicies(database),
     approvals: sqlApprovals(database),

@@ -39,6 +39,17 @@ export const databaseFailure = (error: unknown): DatabaseFailure => {
   return { reason: "database_error", isContention: false, isDisconnect: false }
 }
 
+/** Whether a row was refused because a unique index has its like already. */
+export const isUniqueViolation = (error: unknown): boolean => {
+  const { code, errcode } = (typeof error === "object" && error !== null ? error : {}) as {
+    readonly code?: unknown
+    readonly errcode?: unknown
+  }
+  return code === "23505" || code === "SQLITE_CONSTRAINT_UNIQUE" || errcode === sqliteConstraintUnique
+}
+
+const sqliteConstraintUnique = 2067
+
 const busy: DatabaseFailure = { reason: "busy", isContention: true, isDisconnect: false }
 
 const machineWord = /^[A-Z0-9_]{1,40}$/

@@ -138,8 +138,45 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
     ...announce("keyward_catalogs", "catalogs", ["tenant", "integration", "subject", "name"]),
     ...announce("keyward_accounts", "accounts", ["tenant", "subject", "integration"]),
     ...announce("keyward_policies", "policies", ["tenant", "subject"]),
-    ...announce("keyward_vaults", "vaults", ["vault"]),
+    // A secret is read together with the version of its keys.
+    ...announce("keyward_vaults", "secrets", ["vault"], "under"),
     ...announce("keyward_secrets", "secrets", ["vault", "name"]),
+  ],
+  ({ table, key, announce }) => [
+    `create table ${table("keyward_agents")} (
+  tenant ${key} not null,
+  id ${key} not null,
+  version bigint not null,
+  document text not null,
+  primary key (tenant, id)
+)`,
+    `create table ${table("keyward_grants")} (
+  tenant ${key} not null,
+  agent ${key} not null,
+  grantor ${key} not null,
+  subject ${key} not null,
+  integration ${key} not null,
+  name ${key} not null,
+  document text not null,
+  primary key (tenant, agent, grantor, subject, integration, name)
+)`,
+    `create index keyward_grants_by_connection on ${table("keyward_grants")} (tenant, subject, integration, name)`,
+    `create table ${table("keyward_shares")} (
+  tenant ${key} not null,
+  recipient_kind ${key} not null,
+  recipient ${key} not null,
+  subject ${key} not null,
+  integration ${key} not null,
+  name ${key} not null,
+  shown_as ${key} not null,
+  document text not null,
+  primary key (tenant, recipient_kind, recipient, subject, integration, name)
+)`,
+    `create unique index keyward_shares_by_shown_name on ${table("keyward_shares")} (tenant, recipient_kind, recipient, integration, shown_as)`,
+    `create index keyward_shares_by_connection on ${table("keyward_shares")} (tenant, subject, integration, name)`,
+    ...announce("keyward_agents", "access", ["tenant"], "under"),
+    ...announce("keyward_grants", "access", ["tenant"], "under"),
+    ...announce("keyward_shares", "access", ["tenant"], "under"),
   ],
 ]
 

@@ -33,6 +33,7 @@ export interface SqlSecretProvider extends CredentialProvider {
   set(id: string, value: Redacted.Redacted): Effect.Effect<void, ProviderError>
   delete(id: string): Effect.Effect<void, ProviderError>
   list(): Effect.Effect<ReadonlyArray<ProviderItem>, ProviderError>
+  invalidate(id: string): Effect.Effect<void>
   close(): Effect.Effect<void>
   /**
    * Puts a new data key in use and seals every secret anew; the former data key is gone from the database afterwards.
@@ -52,8 +53,8 @@ export interface SqlSecretProvider extends CredentialProvider {
 /**
  * Secrets as sealed rows in the database of a store, for any number of processes on any number of machines.
  *
- * What one process writes, all read from then on: each read is one query, and nothing is kept between two. Throws
- * `InvalidProviderOptionsError` when the store, key or passphrase cannot be one.
+ * What a process reads it keeps sealed, as other records that calls read, for as long as the store can tell that nothing changed: see
+ * `cache` of its options. Throws `InvalidProviderOptionsError` when the store, key or passphrase cannot be one.
  *
  * @example
  * ```ts
@@ -90,6 +91,7 @@ export const sqlSecretProvider = (options: SqlSecretOptions): SqlSecretProvider 
         call(() => vault.list()),
         (ids) => ids.map((id) => ({ id, name: id })),
       ),
+    invalidate: (id) => Effect.sync(() => vault.forget(id)),
     close: () => Effect.sync(() => vault.close()),
     rotateDataKey: () => vault.rotateDataKey(),
     changeKey: (secret) => vault.changeKey(keySource(key, secret)),

@@ -87,6 +87,35 @@ export interface Tables {
     readonly version: number
     readonly document: string
   }
+  readonly keyward_agents: {
+    readonly tenant: string
+    readonly id: string
+    readonly version: number
+    readonly document: string
+  }
+  readonly keyward_grants: {
+    readonly tenant: string
+    readonly agent: string
+    /** The user for whom it counts; empty for whoever acts. */
+    readonly grantor: string
+    /** With integration and name, the connection's key. */
+    readonly subject: string
+    readonly integration: string
+    readonly name: string
+    readonly document: string
+  }
+  readonly keyward_shares: {
+    readonly tenant: string
+    readonly recipient_kind: "user" | "agent"
+    readonly recipient: string
+    /** With integration and name, the connection's key. */
+    readonly subject: string
+    readonly integration: string
+    readonly name: string
+    /** The name under which the recipient sees it; unique among theirs of the integration. */
+    readonly shown_as: string
+    readonly document: string
+  }
   readonly keyward_leases: {
     readonly name: string
     readonly holder: string

@@ -22,7 +22,7 @@ const read = (cache: RowCache, text: string | undefined, at: readonly [string, .
 
 const known = (cache: RowCache, at: readonly [string, ...Array<string>] = [...key]): unknown => {
   const found = cache.known(at)
-  return found === undefined ? "not known" : Effect.runSync(found)
+  return found === undefined ? "not known" : Effect.runSync(found.found)
 }
 
 describe("what is kept of a read", () => {

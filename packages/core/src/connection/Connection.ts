@@ -34,10 +34,16 @@ export interface Connection {
   readonly status: ConnectionStatus
   /** A machine word for a status other than `active`, such as `disabled_by_host` or `origins_changed`. */
   readonly statusReason: string | null
+  /** What this caller may do with it, where that is limited: `read`, `write` or both. Absent: everything. */
+  readonly access?: ReadonlyArray<"read" | "write">
+  /** The user who shares it with this caller; absent for an own one and the organisation's. */
+  readonly sharedBy?: string
 }
 
 /** A connection as stores keep it. */
 export interface ConnectionRow extends ConnectionKey {
+  /** Random; another one when a connection is removed and created again. What grants and shares are tied to. */
+  readonly incarnation: string
   readonly template: string
   readonly provider: string
   /** `minted`: the items belong to the connection and go with it. `external`: they belong to somebody else. */

@@ -22,6 +22,7 @@ import type { ToolDef } from "../tool/Tool.ts"
 import { anyObject } from "../tool/Tool.ts"
 import { type CatalogKey, checkTools, ToolCatalog } from "../tool/ToolCatalog.ts"
 import type { InvalidToolError } from "../tool/ToolError.ts"
+import { toRecipient } from "./access.ts"
 import { andThen } from "./andThen.ts"
 import { announce } from "./announce.ts"
 import { sendAnonymous, sendAuthorized, toFetch, toSend } from "./AuthorizedFetch.ts"
@@ -30,7 +31,7 @@ import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
 import { catalogSync } from "./CatalogSync.ts"
 import { handleKey, SelectedHandle } from "./ConnectionHandle.ts"
-import { pluginOf, selectByKey, type SelectedConnection } from "./ConnectionSelector.ts"
+import { asOwner, pluginOf, selectByKey, type SelectedConnection } from "./ConnectionSelector.ts"
 import { type CredentialSource, storedCredential } from "./CredentialSource.ts"
 import type { Resources } from "./Resources.ts"
 
@@ -43,9 +44,16 @@ export const catalogOf = (
   resources: Resources,
   selected: SelectedConnection,
 ): Effect.Effect<ToolCatalog, CatalogError> =>
+  selected.lender === undefined
+    ? ownCatalog(resources, selected)
+    : Effect.mapError(ownCatalog(resources, asOwner(selected)), (error) =>
+        error instanceof ConnectionCredentialError ? toRecipient(error, selected.row) : error,
+      )
+
+const ownCatalog = (resources: Resources, selected: SelectedConnection): Effect.Effect<ToolCatalog, CatalogError> =>
   andThen(pluginOf(resources, selected.integration), (plugin) => {
-    const key = catalogKey(plugin, selected.integration, (selected.lender ?? selected).row)
-    return andThen(resources.store.catalogs.get(key), (stored): Effect.Effect<ToolCatalog, CatalogError> => {
+    const key = catalogKey(plugin, selected.integration, selected.row)
+    return andThen(resources.store.catalogs.get(key, "recent"), (stored): Effect.Effect<ToolCatalog, CatalogError> => {
       if (stored === undefined) return Effect.map(ensureCatalog(resources, plugin, selected), indexed)
       const { catalogMaxAgeMs } = plugin
       if (catalogMaxAgeMs !== undefined && key.connection !== null) {
@@ -101,6 +109,17 @@ export const catalogKey = (plugin: Plugin, integration: IntegrationRecord, conne
   revision: integration.revision,
   connection: plugin.catalog === "integration" ? null : connection,
 })
+
+/** The catalog that all connections of an integration share; `undefined` where each has its own, or the plugin is not there. */
+export const sharedCatalogOf = (
+  resources: Resources,
+  integration: IntegrationRecord,
+): Effect.Effect<ToolCatalog | undefined, CatalogError> => {
+  const plugin = resources.plugins.get(integration.plugin)
+  return plugin?.catalog === "integration"
+    ? Effect.map(ensureSharedCatalog(resources, plugin, integration), indexed)
+    : Effect.undefined
+}
 
 /** Resolves and stores a shared catalog unless it is stored. */
 export const ensureSharedCatalog = (
@@ -267,7 +286,7 @@ const ensureCatalog = (
   selected: SelectedConnection,
 ): Effect.Effect<ReadonlyArray<ToolDef>, CatalogError> => {
   if (plugin.catalog === "integration") return ensureSharedCatalog(resources, plugin, selected.integration)
-  const key = catalogKey(plugin, selected.integration, (selected.lender ?? selected).row)
+  const key = catalogKey(plugin, selected.integration, selected.row)
   return resources.exclusively(
     JSON.stringify(["catalog", key]),
     Effect.gen(function* () {

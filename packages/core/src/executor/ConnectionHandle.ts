@@ -3,7 +3,7 @@
  */
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import type { ConnectionHandle, Fetch } from "../integration/Plugin.ts"
-import { connectionFetch } from "./connectionFetch.ts"
+import { pluginFetch } from "./connectionFetch.ts"
 import type { SelectedConnection } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
 
@@ -24,7 +24,7 @@ export class SelectedHandle implements ConnectionHandle {
   }
 
   get fetch(): Fetch {
-    return connectionFetch(this.#resources, this.#selected.identity, this.#selected.row)
+    return pluginFetch(this.#resources, this.#selected.identity, this.#selected.row)
   }
 }
 

@@ -27,15 +27,12 @@ import { type IntegrationRecord } from "../integration/Integration.ts"
 import { IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Tool, ToolDef } from "../tool/Tool.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
+import type { AccessDeniedError } from "../policy/AccessError.ts"
+import { accessInForce } from "../policy/ConnectionAccess.ts"
+import { type VisibleConnection, visibleConnection, visibleConnections } from "./access.ts"
 import { announce, type RowEvent } from "./announce.ts"
 import { catalogKey, type CatalogError, resolveTools } from "./Catalogs.ts"
-import {
-  pluginOf,
-  selectByKey,
-  selectConnection,
-  type SelectedConnection,
-  type SelectError,
-} from "./ConnectionSelector.ts"
+import { pluginOf, type SelectError, selectOwn, visibleRef } from "./ConnectionSelector.ts"
 import { checkedText, invalid } from "./connectionInput.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { lockOf } from "./connectionLock.ts"
@@ -54,6 +51,9 @@ export interface ListConnectionsInput {
   readonly after?: string | undefined
 }
 
+/** What changing a connection can fail with. */
+export type ChangeConnectionError = SelectError | AccessDeniedError | ConnectionConflictError
+
 /** What of a connection can be edited; absent leaves it, `null` clears it. */
 export interface UpdateConnectionInput {
   readonly description?: string | null | undefined
@@ -71,7 +71,7 @@ export const listConnections = (
     if (input.after !== undefined && after === undefined) {
       return yield* invalid("after", "must be the address of the last connection of the page before.")
     }
-    const rows = yield* resources.store.connections.list({
+    const connections = yield* visibleConnections(resources, identity, {
       tenant: identity.tenant,
       subject: identity.subject,
       integration: input.integration,
@@ -80,12 +80,13 @@ export const listConnections = (
       limit: input.limit ?? Number.MAX_SAFE_INTEGER,
     })
     const origins = new Map<string, string>()
-    for (const { integration } of rows) {
+    for (const { row } of connections) {
+      const { integration } = row
       if (origins.has(integration)) continue
-      const record = yield* resources.store.integrations.get(identity.tenant, integration)
+      const record = yield* resources.store.integrations.get(identity.tenant, integration, "recent")
       origins.set(integration, record === undefined ? "" : joinOrigins(record.origins))
     }
-    return rows.map((row) => toConnection(row, origins.get(row.integration) ?? ""))
+    return connections.map((connection) => shownConnection(connection, origins.get(connection.row.integration) ?? ""))
   })
 
 /** The connection, or `null` when the caller sees none of that reference. Its integration may be gone. */
@@ -93,15 +94,23 @@ export const getConnection = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<Connection | null, InvalidConnectionInputError | StoreUnavailableError> => {
-  if (ref.owner === "user" && identity.subject === null) return Effect.succeed(null)
-  return Effect.gen(function* () {
-    const { connections, integrations } = resources.store
-    const row = yield* connections.get(yield* connectionKey(identity, ref))
-    if (row === undefined) return null
-    const integration = yield* integrations.get(identity.tenant, row.integration)
-    return toConnection(row, integration === undefined ? "" : joinOrigins(integration.origins))
+): Effect.Effect<Connection | null, InvalidConnectionInputError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const known = yield* Effect.catchTag(visibleRef(identity, ref), "ConnectionNotFoundError", () =>
+      Effect.succeed(null),
+    )
+    const connection = known === null ? undefined : yield* visibleConnection(resources, identity, known)
+    if (connection === undefined) return null
+    const integration = yield* resources.store.integrations.get(identity.tenant, connection.row.integration, "recent")
+    return shownConnection(connection, integration === undefined ? "" : joinOrigins(integration.origins))
   })
+
+/** What the caller is shown of a connection, with what is particular to how they come to see it. */
+export const shownConnection = ({ row, access, lender }: VisibleConnection, origins: string): Connection => {
+  const connection = toConnection(row, origins)
+  if (access === undefined) return connection
+  const limited = { ...connection, access: accessInForce(access) }
+  return lender === undefined ? limited : { ...limited, sharedBy: lender.row.subject }
 }
 
 /** Edits label and description. */
@@ -110,7 +119,7 @@ export const updateConnection = (
   identity: Identity,
   ref: ConnectionRef,
   input: UpdateConnectionInput,
-): Effect.Effect<Connection, SelectError | ConnectionConflictError> =>
+): Effect.Effect<Connection, ChangeConnectionError> =>
   Effect.gen(function* () {
     const label = yield* checkedText("identityLabel", input.identityLabel)
     const description = yield* checkedText("description", input.description)
@@ -125,7 +134,7 @@ export const disableConnection = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<Connection, SelectError | ConnectionConflictError> =>
+): Effect.Effect<Connection, ChangeConnectionError> =>
   changeRow(resources, identity, ref, { type: "connection.disabled", reason: disabledByHost }, () => ({
     status: "disabled",
     statusReason: disabledByHost,
@@ -136,7 +145,7 @@ export const enableConnection = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<Connection, SelectError | ConnectionConflictError> =>
+): Effect.Effect<Connection, ChangeConnectionError> =>
   changeRow(resources, identity, ref, { type: "connection.enabled" }, (row, origins) => ({
     status: row.status === "expired" ? "expired" : "active",
     statusReason: row.status === "expired" ? row.statusReason : null,
@@ -174,7 +183,10 @@ const removeRow = (
       yield* Effect.tapError(deleteItems(resources, row, undefined), () =>
         Effect.ignore(resources.store.connections.put(withdrawn(row), row.version)),
       )
+      yield* resources.store.accounts.remove(row, row.name)
       yield* resources.store.connections.remove(row)
+      // Without effect already, because they name a connection that is gone.
+      yield* Effect.ignore(resources.store.access.forgetConnection(row))
       yield* Effect.ignore(
         resources.store.catalogs.remove({ tenant: row.tenant, integration: row.integration, connection: row }),
       )
@@ -184,16 +196,16 @@ const removeRow = (
 
 /** What removing a connection can fail with. */
 export type RemoveConnectionError =
-  ConnectionNotFoundError | InvalidConnectionInputError | StoreUnavailableError | ProviderError
+  ConnectionNotFoundError | AccessDeniedError | InvalidConnectionInputError | StoreUnavailableError | ProviderError
 
 /** Asks the plugin for the connection's tools again; on failure the catalog stays as it was. */
 export const refreshConnection = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<ReadonlyArray<Tool>, SelectError | CatalogError> =>
+): Effect.Effect<ReadonlyArray<Tool>, SelectError | AccessDeniedError | CatalogError> =>
   Effect.gen(function* () {
-    const selected = yield* selectByKey(resources, identity, yield* connectionKey(identity, ref))
+    const selected = yield* selectOwn(resources, identity, yield* connectionKey(identity, ref))
     const plugin = yield* pluginOf(resources, selected.integration)
     const source = storedCredential(resources, selected)
     const isShared = plugin.catalog === "integration"
@@ -213,8 +225,8 @@ export const resolveValues = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<CredentialValues, SelectError | ConnectionCredentialError> =>
-  Effect.flatMap(selectConnection(resources, identity, ref), (selected) => {
+): Effect.Effect<CredentialValues, SelectError | AccessDeniedError | ConnectionCredentialError> =>
+  Effect.flatMap(selectOwn(resources, identity, ref), (selected) => {
     const source = storedCredential(resources, selected)
     return Effect.flatMap(source.template, (template) => source.resolve(template))
   })
@@ -245,9 +257,9 @@ const selectRow = (
   ref: ConnectionRef,
 ): Effect.Effect<
   { readonly row: ConnectionRow },
-  ConnectionNotFoundError | InvalidConnectionInputError | StoreUnavailableError
+  ConnectionNotFoundError | AccessDeniedError | InvalidConnectionInputError | StoreUnavailableError
 > =>
-  Effect.catchTag(selectConnection(resources, identity, ref), "IntegrationNotFoundError", () =>
+  Effect.catchTag(selectOwn(resources, identity, ref), "IntegrationNotFoundError", () =>
     Effect.flatMap(connectionKey(identity, ref), (key) =>
       Effect.flatMap(resources.store.connections.get(key), (row) =>
         row === undefined
@@ -263,12 +275,12 @@ const changeRow = (
   ref: ConnectionRef,
   event: RowEvent,
   change: (row: ConnectionRow, origins: string) => Partial<ConnectionRow>,
-): Effect.Effect<Connection, SelectError | ConnectionConflictError> =>
+): Effect.Effect<Connection, ChangeConnectionError> =>
   Effect.flatMap(connectionKey(identity, ref), (key) =>
     resources.exclusively(
       lockOf(key),
       Effect.gen(function* () {
-        const { row: first, compiled } = yield* selectConnection(resources, identity, ref)
+        const { row: first, compiled } = yield* selectOwn(resources, identity, ref)
         let row = first
         for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
           const next = { ...row, ...change(row, compiled.origins), version: row.version + 1 }

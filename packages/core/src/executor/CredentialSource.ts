@@ -8,8 +8,10 @@ import * as Exit from "effect/Exit"
 import type { CredentialValues } from "../auth/applyAuth.ts"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
 import type { ConnectionCredentialError } from "../connection/ConnectionError.ts"
+import type { ConnectionRow } from "../connection/Connection.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
-import { type SelectedConnection, usableTemplate } from "./ConnectionSelector.ts"
+import { toRecipient } from "./access.ts"
+import { asOwner, type SelectedConnection, usableTemplate } from "./ConnectionSelector.ts"
 import { resolveAnew, resolveCredential } from "./CredentialResolver.ts"
 import { dpopProofs } from "./oauth/dpopProofs.ts"
 import { type GrantedConnection, isGranted } from "./oauth/GrantedConnection.ts"
@@ -33,8 +35,13 @@ export interface CredentialSource {
   readonly proof?: ProofOfPossession | undefined
 }
 
-/** The credential of a stored connection. */
+/** The credential of a stored connection; of a shared one, its owner's. */
 export const storedCredential = (resources: Resources, selected: SelectedConnection): CredentialSource =>
+  selected.lender === undefined
+    ? ownCredential(resources, selected)
+    : forRecipient(ownCredential(resources, asOwner(selected)), selected.row)
+
+const ownCredential = (resources: Resources, selected: SelectedConnection): CredentialSource =>
   isGranted(selected)
     ? grantedCredential(resources, selected)
     : {
@@ -66,6 +73,19 @@ export const readOnce = (source: CredentialSource): CredentialSource => {
         if (values !== undefined) reading = Effect.succeed(values)
         return values
       }),
+    proof: source.proof,
+  }
+}
+
+/** A credential that is lent: whatever is said of it speaks of the recipient's name for it. */
+const forRecipient = (source: CredentialSource, row: ConnectionRow): CredentialSource => {
+  const told = <A>(effect: Effect.Effect<A, ConnectionCredentialError>): Effect.Effect<A, ConnectionCredentialError> =>
+    Exit.isExit(effect) && Exit.isSuccess(effect) ? effect : Effect.mapError(effect, (error) => toRecipient(error, row))
+  return {
+    connection: connectionAddress(row),
+    template: told(source.template),
+    resolve: (template) => told(source.resolve(template)),
+    resolveAnew: (template, rejected) => told(source.resolveAnew(template, rejected)),
     proof: source.proof,
   }
 }

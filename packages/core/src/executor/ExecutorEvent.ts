@@ -5,6 +5,10 @@
  */
 import type { Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
+import type { Access } from "../policy/AccessScope.ts"
+import type { ShareRecipient } from "../policy/Share.ts"
+import type { ApprovalScope } from "../policy/Approval.ts"
+import type { PolicyAction } from "../policy/Policy.ts"
 import type { CallTrace } from "./CallTrace.ts"
 
 interface EventBase {
@@ -43,8 +47,28 @@ export type ExecutorEvent =
         | "connection.removed"
         | "connection.refreshed"
         | "connection.enabled"
+        | "connection.default_set"
+        | "connection.default_cleared"
     })
   | (ConnectionEventBase & { readonly type: "connection.disabled"; readonly reason: string })
+  | (EventBase & {
+      readonly type: "agent.created" | "agent.updated" | "agent.removed" | "agent.key_rotated" | "agent.key_revoked"
+      /** The id of the agent that it is about. */
+      readonly agentId: string
+    })
+  | (ConnectionEventBase & {
+      readonly type: "grant.added"
+      /** The id of the agent that was granted the connection. */
+      readonly agentId: string
+      readonly access: ReadonlyArray<Access>
+    })
+  | (ConnectionEventBase & { readonly type: "grant.revoked"; readonly agentId: string })
+  | (ConnectionEventBase & {
+      readonly type: "share.added"
+      readonly with: ShareRecipient
+      readonly access: ReadonlyArray<Access>
+    })
+  | (ConnectionEventBase & { readonly type: "share.removed"; readonly with: ShareRecipient })
   /** New tokens are in force. */
   | (ConnectionEventBase & { readonly type: "credential.refreshed" })
   /**
@@ -84,6 +108,54 @@ export type ExecutorEvent =
       readonly client: string
       readonly clientOwner: Owner
       readonly reason: string
+    })
+  | (EventBase & {
+      readonly type: "policy.created" | "policy.updated" | "policy.removed"
+      /** The rule's id. */
+      readonly policy: string
+      readonly owner: Owner
+      readonly pattern: string
+      readonly action: PolicyAction
+    })
+  /** A person is, or is to be, asked about a call (`approval.requested`); an approval was taken back (`approval.revoked`). */
+  | (ConnectionEventBase & {
+      readonly type: "approval.requested" | "approval.revoked"
+      /** The approval's id. */
+      readonly approval: string
+      /** The tool's address. */
+      readonly tool: string
+    })
+  | (ConnectionEventBase & {
+      readonly type: "approval.answered"
+      readonly approval: string
+      readonly tool: string
+      readonly action: "accept" | "decline" | "cancel" | "unanswered"
+      /** How long it holds, where it was accepted. */
+      readonly remember?: ApprovalScope
+    })
+  /** A call is made by an approval that was given before. */
+  | (ConnectionEventBase & {
+      readonly type: "approval.used"
+      readonly approval: string
+      readonly tool: string
+      readonly remember: ApprovalScope
+    })
+  /**
+   * A call for which no connection was selected: `code` as in its result (`ambiguous_account`, `account_not_found`,
+   * `connection_required`), or the name of the error that it failed with.
+   */
+  | (EventBase & {
+      readonly type: "account.not_selected"
+      readonly integration: string
+      readonly tool: string
+      readonly identityMode: IdentityMode
+      readonly code: string
+      /** Whose connection was wanted, as far as that was clear. */
+      readonly owner?: Owner | undefined
+      /** Whose connection the call itself asked for, where it did. */
+      readonly override?: Owner | undefined
+      /** Addresses of the connections that may be meant. */
+      readonly candidates?: ReadonlyArray<string> | undefined
     })
   /** A call came to its end; besides, what {@link CallTrace} tells of it. */
   | (ConnectionEventBase &

@@ -4,10 +4,11 @@
  * Across processes the row's version decides; whoever loses the race begins anew. What the credential before was granted is put down
  * for revocation once nothing depends on it any more.
  */
+import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { type ConnectionRow, firstVersion } from "../connection/Connection.ts"
-import { ConnectionConflictError } from "../connection/ConnectionError.ts"
+import { ConnectionConflictError, type InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../credential/CredentialError.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
@@ -15,11 +16,16 @@ import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey } from "../tool/ToolCatalog.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { endGrant } from "./oauth/endGrant.ts"
+import { refuseSharedName } from "./refuseSharedName.ts"
 import type { Resources } from "./Resources.ts"
 
 /** What committing can fail with. What was there before is there still. */
 export type CommitError =
-  ProviderError | CredentialProviderNotRegisteredError | StoreUnavailableError | ConnectionConflictError
+  | ProviderError
+  | CredentialProviderNotRegisteredError
+  | StoreUnavailableError
+  | ConnectionConflictError
+  | InvalidConnectionInputError
 
 /** A connection's own tools, to be stored with it. */
 export interface CatalogWrite {
@@ -29,7 +35,7 @@ export interface CatalogWrite {
 
 /** What there is to write. */
 export interface ConnectionCommit {
-  /** The row to be, given the one before; its version is filled in. */
+  /** The row to be, given the one before; its version and incarnation are filled in. */
   readonly rowAfter: (previous: ConnectionRow | undefined) => ConnectionRow
   /** Writes the credential and answers how to undo that; one that fails has been undone already. */
   readonly writeItems: (
@@ -63,7 +69,12 @@ export const commitConnection = (
     let row = rowAfter(undefined)
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
       const previous = yield* store.connections.get(row)
-      row = { ...rowAfter(previous), version: versionAfter(previous, yield* Clock.currentTimeMillis) }
+      if (previous === undefined) yield* refuseSharedName(resources, row)
+      row = {
+        ...rowAfter(previous),
+        incarnation: previous?.incarnation ?? randomUUID(),
+        version: versionAfter(previous, yield* Clock.currentTimeMillis),
+      }
       const endPrevious = yield* endGrant(resources, previous, row)
       const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
       const restoreItems = yield* writeItems(row, previous)

@@ -6,23 +6,58 @@
 import * as Effect from "effect/Effect"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { connectionAddress, connectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { Fetch } from "../integration/Plugin.ts"
+import type { AccessDeniedError } from "../policy/AccessError.ts"
+import type { ToolBlockedError } from "../tool/ToolError.ts"
+import { checkFetch } from "./access.ts"
 import { announce } from "./announce.ts"
 import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
 import { rejection } from "./CallRecord.ts"
-import { selectByKey, type SelectedConnection } from "./ConnectionSelector.ts"
+import { selectConnection, type SelectedConnection } from "./ConnectionSelector.ts"
 import { storedCredential } from "./CredentialSource.ts"
 import { type GrantedConnection, isGranted } from "./oauth/GrantedConnection.ts"
 import { errorWithWayOn } from "./oauth/renewalUrl.ts"
+import { checkRawAccess } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 
-/** A standard `fetch` for one connection, returned at once; the connection is looked up with each request. */
-export const connectionFetch = (resources: Resources, identity: Identity, ref: ConnectionRef): Fetch => {
-  const key = connectionKey(identity, ref)
+/** A standard `fetch` for one connection, returned at once; what the caller may do with it is looked up with each request. */
+export const connectionFetch = <E extends Error = never>(
+  resources: Resources,
+  identity: Identity,
+  ref: ConnectionRef,
+  admitted: Effect.Effect<void, E> = Effect.void,
+): Fetch =>
+  fetchWith(resources, identity, ref, admitted, (selected, method) =>
+    Effect.andThen(checkFetch(selected, method), checkRawAccess(resources, identity, selected.row)),
+  )
+
+/** The same for a plugin, whose caller has called a tool: that it still sees the connection is enough. */
+export const pluginFetch = (resources: Resources, identity: Identity, ref: ConnectionRef): Fetch =>
+  fetchWith(resources, identity, ref, Effect.void, () => Effect.void)
+
+const fetchWith = (
+  resources: Resources,
+  identity: Identity,
+  ref: ConnectionRef,
+  admitted: Effect.Effect<void, Error>,
+  check: (
+    selected: SelectedConnection,
+    method: string,
+  ) => Effect.Effect<void, AccessDeniedError | ToolBlockedError | StoreUnavailableError>,
+): Fetch => {
+  // An agent may be shown user connections though no user acts.
+  const isNameable = identity.agent === undefined ? Effect.asVoid(connectionKey(identity, ref)) : admitted
   return toFetch((request) =>
     Effect.flatMap(
-      Effect.flatMap(key, (known) => selectByKey(resources, identity, known)),
+      Effect.tap(
+        Effect.andThen(
+          isNameable,
+          Effect.suspend(() => selectConnection(resources, identity, ref)),
+        ),
+        (selected) => check(selected, request.method),
+      ),
       (selected) => {
         const sent = sendAuthorized(
           resources,

@@ -30,6 +30,7 @@ import { resolveCredential } from "./CredentialResolver.ts"
 import { checkedText, invalid } from "./connectionInput.ts"
 import { lockOf } from "./connectionLock.ts"
 import { newCatalog } from "./newCatalog.ts"
+import { refuseSharedName } from "./refuseSharedName.ts"
 import type { Resources } from "./Resources.ts"
 import { integrationOf } from "./Connections.ts"
 import { type ItemWrite, writeItems } from "./writeItems.ts"
@@ -60,6 +61,7 @@ const createUnderLock = Effect.fnUntraced(function* (
   input: CreateConnectionInput,
 ): Effect.fn.Return<Connection, CreateConnectionError> {
   const integration = yield* integrationOf(resources, identity, key.integration)
+  yield* refuseSharedName(resources, key)
   const compiled = compiledIntegration(integration)
   const plugin = yield* pluginOf(resources, integration)
   const template = compiled.template(input.template)
@@ -71,6 +73,7 @@ const createUnderLock = Effect.fnUntraced(function* (
   const home = yield* homeOf(resources, key, origin)
   const first: ConnectionRow = {
     ...key,
+    incarnation: "",
     template: template.slug,
     provider: home.provider,
     origin: origin.kind === "external" ? "external" : "minted",

@@ -8,6 +8,9 @@ import type { AccountStore } from "../connection/AccountStore.ts"
 import type { ConnectionStore } from "../connection/ConnectionStore.ts"
 import type { Lease } from "../credential/Lease.ts"
 import type { OAuthStores } from "../oauth/OAuthStores.ts"
+import type { ApprovalStore } from "../policy/ApprovalStore.ts"
+import type { PolicyStore } from "../policy/PolicyStore.ts"
+import type { AccessStore } from "../policy/AccessStore.ts"
 import type { CatalogStore } from "../tool/ToolCatalog.ts"
 import type { IntegrationStore } from "./IntegrationStore.ts"
 
@@ -18,7 +21,11 @@ export interface Store {
   /** Which of several connections is meant when nobody says so. */
   readonly accounts: AccountStore
   readonly catalogs: CatalogStore
+  /** Agents, and what they and others were granted. */
+  readonly access: AccessStore
   readonly oauth: OAuthStores
+  readonly policies: PolicyStore
+  readonly approvals: ApprovalStore
   /** One holder per name, for as long as the records are shared with others. */
   readonly lease: Lease
   /** Releases what the store holds open. Called once, by `executor.close()`. */

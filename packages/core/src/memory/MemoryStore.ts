@@ -15,9 +15,11 @@ import type { Owner } from "../identity/Identity.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey, CatalogStore } from "../tool/ToolCatalog.ts"
 import { getOrMake } from "./getOrMake.ts"
+import { memoryAccess } from "./MemoryAccess.ts"
 import { memoryAccounts } from "./MemoryAccounts.ts"
 import { memoryLease } from "./MemoryLease.ts"
 import { memoryOAuth } from "./MemoryOAuth.ts"
+import { memoryApprovals, memoryPolicies } from "./MemoryPolicies.ts"
 
 /** Makes an empty store. */
 export const memoryStore = (): Store => ({
@@ -25,7 +27,10 @@ export const memoryStore = (): Store => ({
   connections: memoryConnections(),
   accounts: memoryAccounts(),
   catalogs: memoryCatalogs(),
+  access: memoryAccess(),
   oauth: memoryOAuth(),
+  policies: memoryPolicies(),
+  approvals: memoryApprovals(),
   lease: memoryLease(),
 })
 

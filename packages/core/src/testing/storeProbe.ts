@@ -233,6 +233,7 @@ export const connection = (
   owner: subject === "" ? "org" : "user",
   integration,
   name,
+  incarnation: "incarnation",
   template: "apiKey",
   provider: "memory",
   origin: "minted",

@@ -11,6 +11,7 @@ const row: ConnectionRow = {
   owner: "user",
   integration: "github",
   name: "main",
+  incarnation: "incarnation",
   template: "bearer",
   provider: "memory",
   origin: "minted",

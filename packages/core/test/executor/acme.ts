@@ -204,6 +204,9 @@ export const unreliableStore = (before: (operation: string) => Effect.Effect<voi
       sessions: guarded("oauth.sessions", reliable.oauth.sessions),
       revocations: guarded("oauth.revocations", reliable.oauth.revocations),
     },
+    policies: guarded("policies", reliable.policies),
+    approvals: guarded("approvals", reliable.approvals),
+    access: guarded("access", reliable.access),
     lease: guarded("lease", reliable.lease),
   }
 }

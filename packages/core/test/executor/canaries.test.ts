@@ -92,6 +92,9 @@ const notedStore = (): { readonly store: Store; readonly handed: Array<unknown> 
         sessions: noted(inner.oauth.sessions),
         revocations: noted(inner.oauth.revocations),
       },
+      access: noted(inner.access),
+      policies: noted(inner.policies),
+      approvals: noted(inner.approvals),
       lease: noted(inner.lease),
     },
   }

@@ -19,8 +19,8 @@ const nounFloors = [
   ["auth"],
   ["connection", "oauth"],
   ["tool"],
-  ["integration"],
   ["policy"],
+  ["integration"],
 ]
 
 const nouns = nounFloors.flat()

@@ -436,6 +436,9 @@ function gated(sound: Store, isReachable: () => boolean): Store {
       sessions: gate(sound.oauth.sessions),
       revocations: gate(sound.oauth.revocations),
     },
+    access: gate(sound.access),
+    policies: gate(sound.policies),
+    approvals: gate(sound.approvals),
     lease: gate(sound.lease),
     close: () =>
       Effect.sync(() => {

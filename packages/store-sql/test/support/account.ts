@@ -33,6 +33,7 @@ export const accountRow: ConnectionRow = {
   ...accountRef,
   tenant: "default",
   subject: "alice",
+  incarnation: "incarnation",
   template: "oauth",
   provider: "encrypted-file",
   origin: "minted",

@@ -155,6 +155,7 @@ const newRow = (
   previous: ConnectionRow | undefined,
 ): GrantedRow => ({
   ...key,
+  incarnation: "",
   template: template.slug,
   provider,
   origin: "minted",

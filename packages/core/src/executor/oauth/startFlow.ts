@@ -10,6 +10,7 @@ import type { Identity } from "../../identity/Identity.ts"
 import { scopeUnion } from "../../oauth/TokenSet.ts"
 import { checkedText } from "../connectionInput.ts"
 import { pluginOf } from "../ConnectionSelector.ts"
+import { refuseSharedName } from "../refuseSharedName.ts"
 import type { Resources } from "../Resources.ts"
 import { checkSameServer, serverOf } from "./clientServer.ts"
 import { mintAtOnce } from "./mintAtOnce.ts"
@@ -30,6 +31,7 @@ export const startFlow = (
   Effect.gen(function* () {
     const key = yield* connectionKey(identity, input)
     yield* checkedText("identityLabel", input.identityLabel)
+    yield* refuseSharedName(resources, key)
     const flow = yield* findFlow(resources, identity, key, input)
     const starting = yield* toStart(resources, flow, input, wider)
     yield* tidy(resources, identity.tenant)

@@ -268,6 +268,9 @@ const notedStore = (): { readonly store: Store; readonly records: ReadonlyArray<
         sessions: noted(inner.oauth.sessions),
         revocations: noted(inner.oauth.revocations),
       },
+      access: noted(inner.access),
+      policies: noted(inner.policies),
+      approvals: noted(inner.approvals),
       lease: inner.lease,
     },
   }

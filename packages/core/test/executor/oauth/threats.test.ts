@@ -673,6 +673,9 @@ const noted = (handed: Array<unknown>): Store => {
       sessions: part(inner.oauth.sessions),
       revocations: part(inner.oauth.revocations),
     },
+    access: part(inner.access),
+    policies: part(inner.policies),
+    approvals: part(inner.approvals),
     lease: part(inner.lease),
   }
 }

@@ -1,0 +1,212 @@
+/**
+ * Grants of connections to agents: by whom a connection belongs to, by the organisation for its own, and by agents to those below them.
+ *
+ * Nobody hands on more than they have: checked here when a grant is made, and again with every call, because what they have can shrink.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { ConnectionRow } from "../connection/Connection.ts"
+import {
+  connectionAddress,
+  connectionIdentifier,
+  type ConnectionKey,
+  type ConnectionRef,
+} from "../connection/ConnectionRef.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
+import type { Identity } from "../identity/Identity.ts"
+import { AgentNotFoundError, GrantTooWideError, InvalidGrantError } from "../policy/AccessError.ts"
+import type { AccessScope } from "../policy/AccessScope.ts"
+import type { AgentRecord } from "../policy/Agent.ts"
+import { type ConnectionAccess, excessOf } from "../policy/ConnectionAccess.ts"
+import {
+  type AccessScopeInput,
+  checkScope,
+  type Grant,
+  type GrantInput,
+  type GrantRecord,
+  toGrant,
+} from "../policy/Grant.ts"
+import { accessOfAgent, type VisibleConnection } from "./access.ts"
+import { requireAgent } from "./Agents.ts"
+import { announce } from "./announce.ts"
+import { selectConnection, type SelectedConnection, type SelectError } from "./ConnectionSelector.ts"
+import type { Resources } from "./Resources.ts"
+
+/** What granting can fail with. Nothing is stored then. */
+export type GrantError = AgentNotFoundError | InvalidGrantError | GrantTooWideError | SelectError
+
+/** Grants a connection that the caller may hand on to an agent. */
+export const grant = (
+  resources: Resources,
+  identity: Identity,
+  agent: string,
+  input: GrantInput,
+): Effect.Effect<Grant, GrantError> =>
+  Effect.gen(function* () {
+    const grantee = yield* requireAgent(resources, identity, agent)
+    const scope = yield* scopeInForce(input)
+    const selected = yield* selectConnection(resources, identity, input.connection)
+    if (selected.row.owner === "org" && identity.subject !== null) {
+      return yield* invalid(
+        "connection",
+        "the organisation's connections are granted by the organisation: call withIdentity({}) first.",
+      )
+    }
+    yield* checkHolder(`subject ${identity.subject ?? ""}`, selected.access, scope)
+    const [parent] = grantee.lineage
+    if (parent !== undefined) yield* checkParent(resources, identity, parent.id, storedRow(selected), scope)
+    const subject = selected.row.owner === "org" ? null : identity.subject
+    return yield* write(resources, grantee, selected, scope, { subject, delegatedBy: null })
+  })
+
+/** An agent hands a connection on to a sub-agent of its own. */
+export const delegate = (
+  resources: Resources,
+  identity: Identity,
+  acting: AgentRecord,
+  subAgent: string,
+  input: GrantInput,
+): Effect.Effect<Grant, GrantError> =>
+  Effect.gen(function* () {
+    const grantee = yield* requireSubAgent(resources, identity, acting, subAgent)
+    const scope = yield* scopeInForce(input)
+    const selected = yield* selectConnection(resources, identity, input.connection)
+    yield* checkHolder(`agent ${acting.id}`, selected.access, scope)
+    // What the agent may use whomever it acts for, it may hand on for whomever the sub-agent acts for.
+    const always = yield* accessOfAgent(resources, { ...identity, subject: null }, storedRow(selected))
+    const isForAnybody = always !== undefined && excessOf(always, scope) === undefined
+    const subject = isForAnybody ? null : identity.subject
+    return yield* write(resources, grantee, selected, scope, { subject, delegatedBy: acting.id })
+  })
+
+/** Takes back what the caller granted of a connection; an agent, what it handed on. What was not granted is revoked already. */
+export const revoke = (
+  resources: Resources,
+  identity: Identity,
+  agent: string,
+  ref: ConnectionRef,
+): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { access } = resources.store
+    yield* requireAgent(resources, identity, agent)
+    const name = connectionIdentifier(String(ref.name))
+    for (const record of yield* access.listGrants(identity.tenant, agent)) {
+      const { grantedAs, subject, delegatedBy } = record
+      if (grantedAs.integration !== ref.integration || grantedAs.owner !== ref.owner || grantedAs.name !== name)
+        continue
+      if (subject !== null && subject !== identity.subject) continue
+      if (identity.agent !== undefined && delegatedBy !== identity.agent) continue
+      if (yield* access.removeGrant(record)) {
+        announce(resources, identity, grantedAs, { type: "grant.revoked", agentId: agent })
+      }
+    }
+  })
+
+/** What an agent was granted of the connections that the caller may grant, ordered by connection. */
+export const listGrants = (
+  resources: Resources,
+  identity: Identity,
+  agent: string,
+): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { incarnation } = yield* requireAgent(resources, identity, agent)
+    const listed: Array<Grant> = []
+    for (const record of yield* resources.store.access.listGrants(identity.tenant, agent)) {
+      const { connection, subject, agentIncarnation, connectionIncarnation } = record
+      const isSeen =
+        connection.owner === "org" || subject === identity.subject || connection.subject === identity.subject
+      if (!isSeen || agentIncarnation !== incarnation) continue
+      const row = yield* resources.store.connections.get(connection)
+      if (row?.incarnation === connectionIncarnation) listed.push(toGrant(record))
+    }
+    return listed
+  })
+
+/** A sub-agent that was made under this very agent. */
+export const requireSubAgent = (
+  resources: Resources,
+  identity: Identity,
+  acting: AgentRecord,
+  id: string,
+): Effect.Effect<AgentRecord, AgentNotFoundError | StoreUnavailableError> =>
+  Effect.filterOrFail(
+    requireAgent(resources, identity, id),
+    ({ lineage }) => lineage[0]?.incarnation === acting.incarnation,
+    // To an agent the others of its tenant are not there.
+    () => new AgentNotFoundError({ agent: id }),
+  )
+
+/** What a grant or a share covers, from what was written; it must not be over already. */
+export const scopeInForce = (input: AccessScopeInput): Effect.Effect<AccessScope, InvalidGrantError> =>
+  Effect.gen(function* () {
+    const scope = yield* checkScope(input)
+    if (scope.expiresAt !== null && scope.expiresAt <= (yield* Clock.currentTimeMillis)) {
+      return yield* invalid("expiresAt", "is in the past.")
+    }
+    return scope
+  })
+
+/** Nobody hands on to a sub-agent what the agent above it does not have when it acts for the same user, or for nobody. */
+export const checkParent = (
+  resources: Resources,
+  identity: Identity,
+  parent: string,
+  row: ConnectionRow,
+  scope: AccessScope,
+): Effect.Effect<void, GrantTooWideError | StoreUnavailableError> =>
+  Effect.flatMap(accessOfAgent(resources, { ...identity, agent: parent }, row), (access) => {
+    const holder = `agent ${parent}`
+    return access === undefined
+      ? Effect.fail(new GrantTooWideError({ holder, excess: connectionAddress(row) }))
+      : checkHolder(holder, access, scope)
+  })
+
+const checkHolder = (
+  holder: string,
+  access: ConnectionAccess | undefined,
+  scope: AccessScope,
+): Effect.Effect<void, GrantTooWideError> => {
+  const excess = access === undefined ? undefined : excessOf(access, scope)
+  return excess === undefined ? Effect.void : Effect.fail(new GrantTooWideError({ holder, excess }))
+}
+
+/** The connection as the store has it, whoever looks at it. */
+const storedRow = (connection: VisibleConnection): ConnectionRow => (connection.lender ?? connection).row
+
+const write = (
+  resources: Resources,
+  grantee: AgentRecord,
+  selected: SelectedConnection,
+  scope: AccessScope,
+  from: Pick<GrantRecord, "subject" | "delegatedBy">,
+): Effect.Effect<Grant, StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { owner, integration, name } = selected.row
+    const record: GrantRecord = {
+      tenant: grantee.tenant,
+      agent: grantee.id,
+      agentIncarnation: grantee.incarnation,
+      connection: connectionOf(storedRow(selected)),
+      connectionIncarnation: storedRow(selected).incarnation,
+      grantedAs: { owner, integration, name },
+      ...from,
+      ...scope,
+      grantedAt: yield* Clock.currentTimeMillis,
+    }
+    yield* resources.store.access.putGrant(record)
+    const { access } = scope
+    announce(resources, selected.identity, selected.row, { type: "grant.added", agentId: grantee.id, access })
+    return toGrant(record)
+  })
+
+/** A row's key and nothing else of it. */
+export const connectionOf = ({ tenant, subject, owner, integration, name }: ConnectionKey): ConnectionKey => ({
+  tenant,
+  subject,
+  owner,
+  integration,
+  name,
+})
+
+const invalid = (field: string, fault: string): Effect.Effect<never, InvalidGrantError> =>
+  Effect.fail(new InvalidGrantError({ field, fault }))

@@ -1,0 +1,40 @@
+/**
+ * The tool that a caller names, if it is one that they may call.
+ *
+ * What was not granted is not there, and is not suggested either; only who may use a tool for something else is told what is missing.
+ */
+import * as Effect from "effect/Effect"
+import { AccessDeniedError } from "../policy/AccessError.ts"
+import { accessOfTool } from "../policy/AccessScope.ts"
+import type { ToolDef } from "../tool/Tool.ts"
+import { toolAddress } from "../tool/ToolAddress.ts"
+import type { ToolCatalog } from "../tool/ToolCatalog.ts"
+import { ToolNotFoundError } from "../tool/ToolError.ts"
+import { mayCall, type VisibleConnection } from "./access.ts"
+
+/** See the file's header. */
+export const callableTool = (
+  connection: VisibleConnection,
+  catalog: ToolCatalog,
+  name: string,
+): Effect.Effect<ToolDef, ToolNotFoundError | AccessDeniedError> => {
+  const tool = catalog.get(name)
+  const decision = tool === undefined ? "hidden" : mayCall(connection, tool)
+  if (tool !== undefined && decision === "allowed") return Effect.succeed(tool)
+  const address = toolAddress(connection.row, name)
+  if (tool !== undefined && decision === "denied") {
+    return Effect.fail(new AccessDeniedError({ address, missing: accessOfTool(tool.annotations) }))
+  }
+  const near = connection.access === undefined ? catalog.near(name, 5) : callable(connection, catalog, name)
+  const suggestions = near.map((one) => toolAddress(connection.row, one))
+  return Effect.fail(new ToolNotFoundError({ address, suggestions }))
+}
+
+const callable = (connection: VisibleConnection, catalog: ToolCatalog, name: string): ReadonlyArray<string> =>
+  catalog
+    .near(name, catalog.tools.length)
+    .filter((one) => {
+      const tool = catalog.get(one)
+      return tool !== undefined && mayCall(connection, tool) === "allowed"
+    })
+    .slice(0, 5)
