@@ -130,7 +130,10 @@ export class McpCalls {
 }
 
 /** Codes by which servers say that there is no such tool. */
-const unknownToolCodes: ReadonlySet<number> = new Set([ProtocolErrorCode.InvalidParams, ProtocolErrorCode.MethodNotFound])
+const unknownToolCodes: ReadonlySet<number> = new Set([
+  ProtocolErrorCode.InvalidParams,
+  ProtocolErrorCode.MethodNotFound,
+])
 
 const headerMismatch = -32_020
 

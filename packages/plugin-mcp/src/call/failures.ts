@@ -21,7 +21,9 @@ export const toolUnavailable = (): Failure =>
 
 /** Whether an answer means that the server does not know the tool; servers agree on no code for it. */
 export const isUnknownTool = (name: string, text: string): boolean =>
-  text.length < 1000 && text.includes(name) && /\b(unknown tool|no such tool|tool\b.*\bnot found|tool\b.*\bdoes not exist)/i.test(text)
+  text.length < 1000 &&
+  text.includes(name) &&
+  /\b(unknown tool|no such tool|tool\b.*\bnot found|tool\b.*\bdoes not exist)/i.test(text)
 
 /** An error of the client as a result; `undefined` where core knows better, or it is nobody's expectation. */
 export const clientFailure = (error: unknown): Failure | undefined => {
@@ -33,7 +35,9 @@ export const clientFailure = (error: unknown): Failure | undefined => {
   }
   if (error instanceof ProtocolError) {
     if (error.code === answerCut) return lostAnswer
-    return failure("mcp_protocol_error", error.message.slice(0, 2000), { details: { code: error.code, data: error.data } })
+    return failure("mcp_protocol_error", error.message.slice(0, 2000), {
+      details: { code: error.code, data: error.data },
+    })
   }
   if (error instanceof SdkError) {
     switch (error.code) {
@@ -53,10 +57,14 @@ export const clientFailure = (error: unknown): Failure | undefined => {
 
 /** A person has to visit pages first. */
 export const visitRequired = (urls: ReadonlyArray<string>): Failure =>
-  failure("mcp_visit_required", "A person has to visit a page before this call can be made. Call again when that is done.", {
-    retryable: true,
-    details: { urls },
-  })
+  failure(
+    "mcp_visit_required",
+    "A person has to visit a page before this call can be made. Call again when that is done.",
+    {
+      retryable: true,
+      details: { urls },
+    },
+  )
 
 interface FailureParts {
   readonly status?: number

@@ -113,7 +113,11 @@ export class McpLink {
     try {
       // Streams that are opened here stay when the call is over.
       await runOutside(() =>
-        this.#client.connect(transport, { signal: scope.signal, timeout: connectTimeoutMs, maxTotalTimeout: connectTimeoutMs }),
+        this.#client.connect(transport, {
+          signal: scope.signal,
+          timeout: connectTimeoutMs,
+          maxTotalTimeout: connectTimeoutMs,
+        }),
       )
     } catch (error) {
       this.#isClosed = true

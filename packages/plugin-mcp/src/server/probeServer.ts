@@ -65,7 +65,12 @@ const greet = async (
 ): Promise<Greeting | "unauthorized"> => {
   const signal = AbortSignal.timeout(settings.connectTimeoutMs)
   const scope: CallScope = { fetch, signal, elicit: undefined, failure: undefined, isOver: false }
-  const purpose = { config: { transport: "http", url }, fetch, environment: {}, onToolsChanged: () => undefined } as const
+  const purpose = {
+    config: { transport: "http", url },
+    fetch,
+    environment: {},
+    onToolsChanged: () => undefined,
+  } as const
   try {
     const link = await connectLink(settings, purpose, scope)
     const { revision, server } = link
