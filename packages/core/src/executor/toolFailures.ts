@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { EgressTimeoutError, type HttpError, NetworkError } from "../http/HttpError.ts"
+import type { ApprovalRecord } from "../policy/Approval.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
 import { type ArgumentIssue } from "./ArgumentValidator.ts"
 import { rejectionStatus } from "./CallRecord.ts"
@@ -70,6 +71,40 @@ export const invalidArguments = (issues: ReadonlyArray<ArgumentIssue>): ToolResu
     details: { issues },
   },
 })
+
+/** That a person has to approve the call first, and by which id. */
+export const approvalRequired = ({ id, what, tool, expiresAt }: ApprovalRecord): ToolResult => ({
+  ok: false,
+  error: {
+    code: "approval_required",
+    message: `A person has to approve this call first: ${what} Nothing was sent. Make the same call, with the same arguments, once approval ${id} is given.`,
+    retryable: false,
+    details: { approvalId: id, tool, what, expiresAt },
+  },
+})
+
+/** That a person said no to this call. */
+export const approvalDeclined = ({ id, tool, expiresAt }: ApprovalRecord): ToolResult => ({
+  ok: false,
+  error: {
+    code: "approval_declined",
+    message: "A person did not approve this call with these arguments. Nothing was sent. Do not repeat it unasked.",
+    retryable: false,
+    details: { approvalId: id, tool, expiresAt },
+  },
+})
+
+/** That the call needs an approval which nothing could be held to. */
+export const notApprovableLater: ToolResult = {
+  ok: false,
+  error: {
+    code: "invalid_arguments",
+    message:
+      "A person has to approve this call, and the arguments are not plain JSON of up to 1 MB, so that an approval could not be held to them. Nothing was sent; pass plain values.",
+    retryable: false,
+    details: { issues: [{ path: "", expected: "must be plain JSON of up to 1 MB" }] },
+  },
+}
 
 const statusOf = (
   failure: ConnectionCredentialError,

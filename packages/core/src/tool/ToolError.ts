@@ -19,10 +19,10 @@ export class ToolNotFoundError extends taggedError<ToolNotFoundError>()(
   }
 }
 
-/** The call was not permitted and will not be without somebody changing the rules. */
+/** The call is not permitted and will not be without somebody changing the rules; `rule` is the id of the one that says so. */
 export class ToolBlockedError extends taggedError<ToolBlockedError>()(
   "ToolBlockedError",
-  { address: Schema.String, reason: Schema.String },
+  { address: Schema.String, rule: Schema.NullOr(Schema.String), reason: Schema.String },
   403,
 ) {
   override get message(): string {
