@@ -7,10 +7,23 @@
  */
 export { createEffectExecutor as createExecutor } from "./executor/createExecutor.ts"
 export type {
+  AgentAdmissionError,
+  EffectAgentConnections,
+  EffectAgentExecutor,
+  EffectAgentTools,
+  EffectSubAgents,
+} from "./executor/AgentExecutor.ts"
+export type { ChangeAgentError, CreateAgentError } from "./executor/Agents.ts"
+export type { GrantError } from "./executor/Grants.ts"
+export type { ShareError } from "./executor/Shares.ts"
+export type {
+  EffectAgents,
+  EffectApprovals,
   EffectConnections,
   EffectExecutor,
   EffectIntegrations,
   EffectOAuth,
+  EffectPolicies,
   EffectProviders,
   EffectTools,
 } from "./executor/Executor.ts"
@@ -18,9 +31,12 @@ export type { RemoveConnectionError } from "./executor/Connections.ts"
 export type { CreateConnectionError } from "./executor/createConnection.ts"
 export type { KeepAlive } from "./executor/oauth/keepAlive.ts"
 export type { CompleteOAuthError } from "./executor/oauth/completeFlow.ts"
+export type { ConnectOAuthError } from "./executor/oauth/connectAccount.ts"
 export type { CreateOAuthClientError, RemoveOAuthClientError } from "./executor/oauth/OAuthClients.ts"
 export type { RegisterDynamicClientError } from "./executor/oauth/registerDynamicClient.ts"
 export type { StartOAuthError } from "./executor/oauth/StartingFlow.ts"
+export type { AnswerApprovalError } from "./executor/Approvals.ts"
+export type { PolicyWriteError } from "./executor/Policies.ts"
 export type { ExecuteError } from "./executor/ToolInvoker.ts"
 
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
@@ -63,6 +79,10 @@ export type {
   RevocationStore,
 } from "./oauth/OAuthStores.ts"
 
+export type { AccessStore, Caller, CallerRecords } from "./policy/AccessStore.ts"
+export type { AgentRecord } from "./policy/Agent.ts"
+export type { GrantKey, GrantRecord } from "./policy/Grant.ts"
+export type { ShareKey, ShareRecord } from "./policy/Share.ts"
 export type { ConnectionRow } from "./connection/Connection.ts"
 export { type ConnectionGrant, isRefreshable, type RefreshIntent } from "./connection/ConnectionGrant.ts"
 export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"
@@ -72,7 +92,12 @@ export type { IntegrationRecord } from "./integration/Integration.ts"
 export type { IntegrationStore } from "./integration/IntegrationStore.ts"
 export type { Store } from "./integration/Store.ts"
 export type { CatalogKey, CatalogStore } from "./tool/ToolCatalog.ts"
+export type { Approval, ApprovalRecord } from "./policy/Approval.ts"
+export type { ApprovalStore } from "./policy/ApprovalStore.ts"
+export type { Policy, PolicyAction, PolicyRecord, PolicyRules } from "./policy/Policy.ts"
+export type { PolicyStore } from "./policy/PolicyStore.ts"
 export type { ToolDef } from "./tool/Tool.ts"
 export type { Identity, Owner } from "./identity/Identity.ts"
 export type { IdentityMode } from "./identity/IdentityMode.ts"
+export type { SelectAccountError } from "./executor/selectAccount.ts"
 export type { SetIdentityModeError } from "./executor/Integrations.ts"

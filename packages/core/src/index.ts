@@ -7,6 +7,7 @@
  */
 export { createExecutor } from "./executor/createExecutor.ts"
 export {
+  type CallOptions,
   type Connections,
   type ExecuteOptions,
   type Executor,
@@ -16,15 +17,24 @@ export {
   type OAuth,
   type PromiseExecutor,
   type PromiseExtension,
+  type Approvals,
+  type Policies,
   type Providers,
   type Tools,
 } from "./executor/PromiseExecutor.ts"
-export { type ExecutorConfig, InvalidConfigError } from "./executor/ExecutorConfig.ts"
+export { type ApprovalOptions, type ExecutorConfig, InvalidConfigError } from "./executor/ExecutorConfig.ts"
 export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
+export type { ConnectionNeed } from "./executor/connectionRequired.ts"
+export type { AccountsRef } from "./executor/DefaultAccounts.ts"
+export type { AccountRequest } from "./executor/selectAccount.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
 export type { ListIntegrationsInput } from "./executor/Integrations.ts"
+export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/Approvals.ts"
+export type { CreatePolicyInput, ListPoliciesInput, PolicyResolution, UpdatePolicyInput } from "./executor/Policies.ts"
 export type { ListToolsInput } from "./executor/Tools.ts"
+export type { FoundTool, SearchToolsInput } from "./executor/searchTools.ts"
 export type { CreateOAuthClientInput } from "./executor/oauth/clientInput.ts"
+export type { ConnectOAuthInput } from "./executor/oauth/connectAccount.ts"
 export type { OAuthGrant } from "./executor/oauth/grantSummary.ts"
 export type { KeepAliveOptions } from "./executor/oauth/keepAlive.ts"
 export type { ListOAuthClientsInput } from "./executor/oauth/OAuthClients.ts"
@@ -35,6 +45,20 @@ export type { StartOAuthInput, StartOAuthResult } from "./executor/oauth/Startin
 
 export { type Identity, type IdentityInput, InvalidIdentityError, type Owner } from "./identity/Identity.ts"
 export type { IdentityMode } from "./identity/IdentityMode.ts"
+
+export {
+  AccessDeniedError,
+  AgentConflictError,
+  AgentNotFoundError,
+  GrantTooWideError,
+  InvalidAgentError,
+  InvalidAgentKeyError,
+  InvalidGrantError,
+} from "./policy/AccessError.ts"
+export type { Access, AccessScope } from "./policy/AccessScope.ts"
+export type { Agent, AllowedIntegrations, CreateAgentInput, CreatedAgent, KeyedAgent } from "./policy/Agent.ts"
+export type { AccessScopeInput, Grant, GrantInput } from "./policy/Grant.ts"
+export type { Share, ShareInput, ShareRecipient } from "./policy/Share.ts"
 
 export type { EgressOptions } from "./http/Egress.ts"
 export type { FetchFunction } from "./http/FetchTransport.ts"
@@ -101,6 +125,16 @@ export {
   OAuthStartError,
 } from "./oauth/OAuthError.ts"
 
+export {
+  type AccountCandidate,
+  AccountNotFoundError,
+  AmbiguousAccountError,
+  type ConnectionNeedTemplate,
+  ConnectionRequiredError,
+  IdentityConflictError,
+  IdentityModeError,
+  SubjectRequiredError,
+} from "./connection/AccountError.ts"
 export type { Connection, ConnectionStatus } from "./connection/Connection.ts"
 export {
   ConnectionConflictError,
@@ -119,10 +153,17 @@ export {
   type ElicitationResponse,
   type PluginElicitation,
 } from "./tool/Elicitation.ts"
-export type { JsonSchema, Tool, ToolAnnotations, ToolDef, ToolSchema } from "./tool/Tool.ts"
+export type { JsonSchema, Tool, ToolAnnotations, ToolDef, ToolProgress, ToolSchema } from "./tool/Tool.ts"
 export { toolAddress } from "./tool/ToolAddress.ts"
 export { InvalidToolError, ToolBlockedError, ToolNotFoundError } from "./tool/ToolError.ts"
-export type { HttpSummary, ToolFailure, ToolResult } from "./tool/ToolResult.ts"
+export type { Approval, ApprovalScope, ApprovalStatus } from "./policy/Approval.ts"
+export { ApprovalAnsweredError, ApprovalNotFoundError, InvalidApprovalInputError } from "./policy/ApprovalError.ts"
+export type { ApprovalKeyMaterial } from "./policy/approvalSignature.ts"
+export type { ShownArgument } from "./policy/approvalWords.ts"
+export type { DefaultPolicy, DefaultReason } from "./policy/decide.ts"
+export type { Policy, PolicyAction } from "./policy/Policy.ts"
+export { InvalidPolicyInputError, PolicyConflictError, PolicyNotFoundError } from "./policy/PolicyError.ts"
+export type { CalledAccount, HttpSummary, ToolFailure, ToolResult } from "./tool/ToolResult.ts"
 
 export type { Integration, IntegrationInput, IntegrationRecord } from "./integration/Integration.ts"
 export {
@@ -133,6 +174,7 @@ export {
   ToolResolutionError,
 } from "./integration/IntegrationError.ts"
 export {
+  type ConnectionHandle,
   definePlugin,
   type DescribeToolInput,
   type Fetch,

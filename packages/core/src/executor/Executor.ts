@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import type { Connection } from "../connection/Connection.ts"
-import type { ConnectionConflictError } from "../connection/ConnectionError.ts"
 import type { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
@@ -27,11 +26,43 @@ import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
 import type { ProbeResult } from "../oauth/Discovery.ts"
 import type { OAuthClient } from "../oauth/OAuthClient.ts"
 import type { OAuthDiscoveryError } from "../oauth/OAuthError.ts"
+import type { AccessDeniedError, AgentNotFoundError, InvalidGrantError } from "../policy/AccessError.ts"
+import type { Agent, AllowedIntegrations, CreateAgentInput, CreatedAgent, KeyedAgent } from "../policy/Agent.ts"
+import type { Grant, GrantInput } from "../policy/Grant.ts"
+import type { Share, ShareInput, ShareRecipient } from "../policy/Share.ts"
+import type { Approval } from "../policy/Approval.ts"
+import type { ApprovalNotFoundError } from "../policy/ApprovalError.ts"
+import type { Policy } from "../policy/Policy.ts"
+import type { PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
+import type { ToolNotFoundError } from "../tool/ToolError.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
+import { type AgentAdmissionError, asAgent, type EffectAgentExecutor } from "./AgentExecutor.ts"
+import {
+  type ChangeAgentError,
+  createAgent,
+  type CreateAgentError,
+  getAgent,
+  listAgents,
+  type ListAgentsInput,
+  removeAgent,
+  revokeKey,
+  rotateKey,
+  type RotateKeyOptions,
+  setIntegrations,
+} from "./Agents.ts"
+import {
+  answerApproval,
+  type AnswerApprovalError,
+  type AnswerApprovalInput,
+  listApprovals,
+  type ListApprovalsInput,
+  revokeApproval,
+} from "./Approvals.ts"
 import type { CatalogError } from "./Catalogs.ts"
 import { connectionFetch } from "./connectionFetch.ts"
 import {
+  type ChangeConnectionError,
   disableConnection,
   enableConnection,
   getConnection,
@@ -45,6 +76,14 @@ import {
 } from "./Connections.ts"
 import type { SelectError } from "./ConnectionSelector.ts"
 import { createConnection, type CreateConnectionError } from "./createConnection.ts"
+import {
+  type AccountsRef,
+  clearDefault,
+  getDefault,
+  selectedConnection,
+  setDefault,
+  type SetDefaultError,
+} from "./DefaultAccounts.ts"
 import { makeExtension } from "./Extensions.ts"
 import {
   getIntegration,
@@ -57,6 +96,7 @@ import {
 import { cancelFlow } from "./oauth/cancelFlow.ts"
 import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
 import { completeFlow, type CompleteOAuthError } from "./oauth/completeFlow.ts"
+import { connectAccount, type ConnectOAuthError, type ConnectOAuthInput } from "./oauth/connectAccount.ts"
 import { grantSummary, type OAuthGrant } from "./oauth/grantSummary.ts"
 import {
   createOAuthClient,
@@ -76,12 +116,29 @@ import {
 } from "./oauth/registerDynamicClient.ts"
 import { startFlow } from "./oauth/startFlow.ts"
 import type { StartOAuthError, StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
+import { grant, type GrantError, listGrants, revoke } from "./Grants.ts"
+import {
+  createPolicy,
+  type CreatePolicyInput,
+  listPolicies,
+  type ListPoliciesInput,
+  type PolicyResolution,
+  type PolicyWriteError,
+  removePolicy,
+  resolvePolicy,
+  updatePolicy,
+  type UpdatePolicyInput,
+} from "./Policies.ts"
 import { providerItems } from "./Providers.ts"
 import { tokenKeeper } from "./oauth/TokenKeeper.ts"
 import type { Resources } from "./Resources.ts"
+import { listShares, share, type ShareError, unshare } from "./Shares.ts"
+import type { AccountRequest, SelectAccountError } from "./selectAccount.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
-import { type ExecuteError, executeTool } from "./ToolInvoker.ts"
-import { listTools, type ListToolsInput, toolSchema } from "./Tools.ts"
+import { type CallOptions, callTool, executeTool } from "./callTool.ts"
+import type { ExecuteError } from "./ToolInvoker.ts"
+import { type FoundTool, searchTools, type SearchToolsInput } from "./searchTools.ts"
+import { listTools, type ListToolsInput, toolSchema, type ToolSchemaError } from "./Tools.ts"
 
 /** `executor.connections` on the Effect surface; the Promise surface documents each method. */
 export interface EffectConnections {
@@ -90,15 +147,38 @@ export interface EffectConnections {
     input?: ListConnectionsInput,
   ): Effect.Effect<ReadonlyArray<Connection>, InvalidConnectionInputError | StoreUnavailableError>
   get(ref: ConnectionRef): Effect.Effect<Connection | null, InvalidConnectionInputError | StoreUnavailableError>
-  update(
-    ref: ConnectionRef,
-    input: UpdateConnectionInput,
-  ): Effect.Effect<Connection, SelectError | ConnectionConflictError>
+  update(ref: ConnectionRef, input: UpdateConnectionInput): Effect.Effect<Connection, ChangeConnectionError>
   remove(ref: ConnectionRef): Effect.Effect<void, RemoveConnectionError>
-  refresh(ref: ConnectionRef): Effect.Effect<ReadonlyArray<Tool>, SelectError | CatalogError>
-  disable(ref: ConnectionRef): Effect.Effect<Connection, SelectError | ConnectionConflictError>
-  enable(ref: ConnectionRef): Effect.Effect<Connection, SelectError | ConnectionConflictError>
+  refresh(ref: ConnectionRef): Effect.Effect<ReadonlyArray<Tool>, SelectError | AccessDeniedError | CatalogError>
+  disable(ref: ConnectionRef): Effect.Effect<Connection, ChangeConnectionError>
+  enable(ref: ConnectionRef): Effect.Effect<Connection, ChangeConnectionError>
   fetch(ref: ConnectionRef): Fetch
+  select(integration: string, request?: AccountRequest): Effect.Effect<Connection, SelectAccountError>
+  getDefault(
+    accounts: AccountsRef,
+  ): Effect.Effect<Connection | null, InvalidConnectionInputError | StoreUnavailableError>
+  setDefault(ref: ConnectionRef): Effect.Effect<Connection, SetDefaultError>
+  clearDefault(accounts: AccountsRef): Effect.Effect<void, InvalidConnectionInputError | StoreUnavailableError>
+  share(ref: ConnectionRef, input: ShareInput): Effect.Effect<Share, ShareError>
+  shares(ref: ConnectionRef): Effect.Effect<ReadonlyArray<Share>, SelectError | AccessDeniedError>
+  unshare(
+    ref: ConnectionRef,
+    recipient: ShareRecipient,
+  ): Effect.Effect<void, InvalidConnectionInputError | InvalidGrantError | StoreUnavailableError>
+}
+
+/** `executor.agents` on the Effect surface; the Promise surface documents each method. */
+export interface EffectAgents {
+  create(input?: CreateAgentInput): Effect.Effect<CreatedAgent, CreateAgentError>
+  list(input?: ListAgentsInput): Effect.Effect<ReadonlyArray<Agent>, StoreUnavailableError>
+  get(id: string): Effect.Effect<Agent | null, StoreUnavailableError>
+  remove(id: string): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError>
+  setIntegrations(id: string, integrations: AllowedIntegrations): Effect.Effect<Agent, ChangeAgentError>
+  rotateKey(id: string, options?: RotateKeyOptions): Effect.Effect<KeyedAgent, ChangeAgentError>
+  revokeKey(id: string): Effect.Effect<Agent, ChangeAgentError>
+  grant(id: string, input: GrantInput): Effect.Effect<Grant, GrantError>
+  revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError>
+  grants(id: string): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | StoreUnavailableError>
 }
 
 /** `executor.integrations` on the Effect surface. */
@@ -112,7 +192,32 @@ export interface EffectIntegrations {
 /** `executor.tools` on the Effect surface. */
 export interface EffectTools {
   list(input?: ListToolsInput): Effect.Effect<ReadonlyArray<Tool>, InvalidConnectionInputError | StoreUnavailableError>
-  schema(address: string): Effect.Effect<ToolSchema | null, SelectError | CatalogError>
+  search(
+    input: SearchToolsInput,
+  ): Effect.Effect<ReadonlyArray<FoundTool>, InvalidConnectionInputError | StoreUnavailableError>
+  schema(address: string): Effect.Effect<ToolSchema | null, ToolSchemaError>
+}
+
+/** `executor.policies` on the Effect surface; the Promise surface documents each method. */
+export interface EffectPolicies {
+  create(input: CreatePolicyInput): Effect.Effect<Policy, PolicyWriteError>
+  list(input?: ListPoliciesInput): Effect.Effect<ReadonlyArray<Policy>, StoreUnavailableError>
+  update(
+    id: string,
+    input: UpdatePolicyInput,
+  ): Effect.Effect<Policy, PolicyWriteError | PolicyNotFoundError | PolicyConflictError>
+  remove(id: string): Effect.Effect<void, PolicyNotFoundError | StoreUnavailableError>
+  resolve(
+    address: string,
+    args?: unknown,
+  ): Effect.Effect<PolicyResolution, SelectError | CatalogError | ToolNotFoundError>
+}
+
+/** `executor.approvals` on the Effect surface; the Promise surface documents each method. */
+export interface EffectApprovals {
+  list(input?: ListApprovalsInput): Effect.Effect<ReadonlyArray<Approval>, StoreUnavailableError>
+  answer(id: string, input: AnswerApprovalInput): Effect.Effect<Approval, AnswerApprovalError>
+  revoke(id: string): Effect.Effect<void, ApprovalNotFoundError | StoreUnavailableError>
 }
 
 /** `executor.providers` on the Effect surface. */
@@ -129,6 +234,7 @@ export interface EffectOAuth {
   removeClient(owner: Owner, slug: string): Effect.Effect<void, RemoveOAuthClientError>
   probe(input: ProbeOAuthInput): Effect.Effect<ProbeResult, OAuthDiscoveryError>
   start(input: StartOAuthInput): Effect.Effect<StartOAuthResult, StartOAuthError>
+  connect(input: ConnectOAuthInput): Effect.Effect<StartOAuthResult, ConnectOAuthError>
   complete(input: CallbackInput): Effect.Effect<Connection, CompleteOAuthError>
   poll(state: string): Effect.Effect<PollOAuthResult, CompleteOAuthError>
   cancel(state: string): Effect.Effect<void, StoreUnavailableError>
@@ -144,13 +250,25 @@ export interface EffectExecutor {
   readonly tools: EffectTools
   readonly providers: EffectProviders
   readonly oauth: EffectOAuth
+  readonly policies: EffectPolicies
+  readonly approvals: EffectApprovals
+  readonly agents: EffectAgents
   execute(
     address: string,
     args?: unknown,
     options?: Omit<ExecuteOptions, "signal">,
   ): Effect.Effect<ToolResult, ExecuteError>
+  /** Calls a tool as the connection that the integration's identity mode, `identity` and `account` select. */
+  call(
+    integration: string,
+    tool: string,
+    args?: unknown,
+    options?: Omit<CallOptions, "signal">,
+  ): Effect.Effect<ToolResult, ExecuteError>
   /** The same resources seen by another caller; see `makeIdentity` for what absent parts mean. */
   withIdentity(identity: IdentityInput): Effect.Effect<EffectExecutor, InvalidIdentityError>
+  /** What an agent of this tenant is given, by its id or by the key that it shows; it acts for this executor's subject. */
+  asAgent(idOrKey: string): Effect.Effect<EffectAgentExecutor, AgentAdmissionError>
   /** A plugin's extension by the plugin's id; `undefined` when it has none. */
   extension(pluginId: string): object | undefined
   close(): Effect.Effect<void>
@@ -171,6 +289,25 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       disable: (ref) => disableConnection(resources, identity, ref),
       enable: (ref) => enableConnection(resources, identity, ref),
       fetch: (ref) => connectionFetch(resources, identity, ref),
+      select: (integration, request = {}) => selectedConnection(resources, identity, integration, request),
+      getDefault: (accounts) => getDefault(resources, identity, accounts),
+      setDefault: (ref) => setDefault(resources, identity, ref),
+      clearDefault: (accounts) => clearDefault(resources, identity, accounts),
+      share: (ref, input) => share(resources, identity, ref, input),
+      shares: (ref) => listShares(resources, identity, ref),
+      unshare: (ref, recipient) => unshare(resources, identity, ref, recipient),
+    },
+    agents: {
+      create: (input = {}) => createAgent(resources, identity, input),
+      list: (input = {}) => listAgents(resources, identity, input),
+      get: (id) => getAgent(resources, identity, id),
+      remove: (id) => removeAgent(resources, identity, id),
+      setIntegrations: (id, integrations) => setIntegrations(resources, identity, id, integrations),
+      rotateKey: (id, options = {}) => rotateKey(resources, identity, id, options),
+      revokeKey: (id) => revokeKey(resources, identity, id),
+      grant: (id, input) => grant(resources, identity, id, input),
+      revoke: (id, connection) => revoke(resources, identity, id, connection),
+      grants: (id) => listGrants(resources, identity, id),
     },
     integrations: {
       list: (input = {}) => listIntegrations(resources, identity, input),
@@ -180,7 +317,20 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
     },
     tools: {
       list: (input = {}) => listTools(resources, identity, input),
+      search: (input) => searchTools(resources, identity, input),
       schema: (address) => toolSchema(resources, identity, address),
+    },
+    policies: {
+      create: (input) => createPolicy(resources, identity, input),
+      list: (input = {}) => listPolicies(resources, identity, input),
+      update: (id, input) => updatePolicy(resources, identity, id, input),
+      remove: (id) => removePolicy(resources, identity, id),
+      resolve: (address, args) => resolvePolicy(resources, identity, address, args),
+    },
+    approvals: {
+      list: (input = {}) => listApprovals(resources, identity, input),
+      answer: (id, input) => answerApproval(resources, identity, id, input),
+      revoke: (id) => revokeApproval(resources, identity, id),
     },
     providers: {
       list: () => resources.providers.keys,
@@ -193,6 +343,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       removeClient: (owner, slug) => removeOAuthClient(resources, identity, owner, slug),
       probe: (input) => probeOAuth(resources, input),
       start: (input) => startFlow(resources, identity, input),
+      connect: (input) => connectAccount(resources, identity, input),
       complete: (input) => completeFlow(resources, identity, input),
       poll: (state) => pollFlow(resources, identity, state),
       cancel: (state) => cancelFlow(resources, identity, state),
@@ -200,8 +351,10 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       keepAlive: (options = {}) => keepAlive(resources, identity, options),
     },
     execute: (address, args, options) => executeTool(resources, identity, address, args, options),
+    call: (integration, tool, args, options) => callTool(resources, identity, integration, tool, args, options),
     withIdentity: (input) =>
       Effect.map(makeIdentity(input, identity.tenant), (other) => makeExecutor(resources, other)),
+    asAgent: (idOrKey) => asAgent(resources, identity, idOrKey),
     extension: (id) => {
       const plugin = resources.plugins.get(id)
       if (plugin === undefined) return undefined

@@ -15,20 +15,29 @@ import type { Fetch, Plugin } from "../integration/Plugin.ts"
 import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
 import type { ProbeResult } from "../oauth/Discovery.ts"
 import type { OAuthClient } from "../oauth/OAuthClient.ts"
+import type { Approval } from "../policy/Approval.ts"
+import type { Policy } from "../policy/Policy.ts"
+import type { Share, ShareInput, ShareRecipient } from "../policy/Share.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import type { ListConnectionsInput, UpdateConnectionInput } from "./Connections.ts"
 import type {
   EffectConnections,
   EffectExecutor,
+  EffectApprovals,
   EffectIntegrations,
   EffectOAuth,
+  EffectPolicies,
   EffectProviders,
   EffectTools,
 } from "./Executor.ts"
+import type { CallOptions } from "./callTool.ts"
+import type { AccountsRef } from "./DefaultAccounts.ts"
 import { promised } from "./Extensions.ts"
+import { AgentExecutor, Agents } from "./PromiseAgents.ts"
 import type { ListIntegrationsInput } from "./Integrations.ts"
 import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
+import type { ConnectOAuthInput } from "./oauth/connectAccount.ts"
 import type { OAuthGrant } from "./oauth/grantSummary.ts"
 import type { ListOAuthClientsInput } from "./oauth/OAuthClients.ts"
 import type { PollOAuthResult } from "./oauth/pollFlow.ts"
@@ -36,8 +45,12 @@ import type { KeepAliveOptions } from "./oauth/keepAlive.ts"
 import type { ProbeOAuthInput } from "./oauth/probeOAuth.ts"
 import type { RegisterDynamicClientInput } from "./oauth/registerDynamicClient.ts"
 import type { StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
+import type { AnswerApprovalInput, ListApprovalsInput } from "./Approvals.ts"
+import type { CreatePolicyInput, ListPoliciesInput, PolicyResolution, UpdatePolicyInput } from "./Policies.ts"
 import { runPromise } from "./runPromise.ts"
+import type { AccountRequest } from "./selectAccount.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
+import type { FoundTool, SearchToolsInput } from "./searchTools.ts"
 import type { ListToolsInput } from "./Tools.ts"
 
 /** An extension's methods as the Promise surface shows them. */
@@ -125,6 +138,35 @@ export class Connections {
   fetch(ref: ConnectionRef): Fetch {
     return this.#effect.fetch(ref)
   }
+
+  /**
+   * The connection that a call of an integration would run as for this caller; see `Executor.call` for the rules.
+   *
+   * Rejects with `AmbiguousAccountError` or `AccountNotFoundError`, both with the candidates, with `ConnectionRequiredError` where nobody
+   * has connected one, and with `IdentityModeError`, `SubjectRequiredError` or `IntegrationNotFoundError`.
+   */
+  select(integration: string, request?: AccountRequest): Promise<Connection> {
+    return runPromise(this.#effect.select(integration, request))
+  }
+
+  /** The connection that is marked as the default of an integration and owner, or `null`. */
+  getDefault(accounts: AccountsRef): Promise<Connection | null> {
+    return runPromise(this.#effect.getDefault(accounts))
+  }
+
+  /**
+   * Marks a connection as the one that calls run as which name no account, in place of the one before; of each user for themselves.
+   *
+   * It ends with {@link clearDefault} and with the connection. Rejects with `ConnectionNotFoundError`.
+   */
+  setDefault(ref: ConnectionRef): Promise<Connection> {
+    return runPromise(this.#effect.setDefault(ref))
+  }
+
+  /** Ends the default of an integration and owner; where there is none, it is done already. */
+  clearDefault(accounts: AccountsRef): Promise<void> {
+    return runPromise(this.#effect.clearDefault(accounts))
+  }
 }
 
 /** The tenant's integrations. They are registered through plugins, such as `executor.openapi.addSpec`. */
@@ -174,9 +216,94 @@ export class Tools {
     return runPromise(this.#effect.list(input))
   }
 
+  /**
+   * The tools that fit a query best, best first: by name, title, path, description and integration.
+   *
+   * A tool is there once, with the addresses of the connections that offer it. Words need not all occur; an empty query finds
+   * nothing. The first search of a catalog builds its index.
+   */
+  search(input: SearchToolsInput): Promise<ReadonlyArray<FoundTool>> {
+    return runPromise(this.#effect.search(input))
+  }
+
   /** What a tool takes and gives, as JSON Schema 2020-12, or `null` when this caller sees no such tool. */
   schema(address: string): Promise<ToolSchema | null> {
     return runPromise(this.#effect.schema(address))
+  }
+}
+
+/** The rules that calls are held to: the organisation's, and those of the acting user. */
+export class Policies {
+  readonly #effect: EffectPolicies
+
+  constructor(effect: EffectPolicies) {
+    this.#effect = effect
+  }
+
+  /**
+   * Adds a rule; it holds from the next call on.
+   *
+   * The pattern is `*`, or an address in which `*` stands for any run of characters: `tools.github.*`, `tools.*.user.*.*`,
+   * `tools.github.*.*.repos/delete*`. Rejects with `InvalidPolicyInputError`, also for a pattern that can match no address.
+   */
+  create(input: CreatePolicyInput): Promise<Policy> {
+    return runPromise(this.#effect.create(input))
+  }
+
+  /** The organisation's rules and the acting user's, each in the order in which they decide. */
+  list(input?: ListPoliciesInput): Promise<ReadonlyArray<Policy>> {
+    return runPromise(this.#effect.list(input))
+  }
+
+  /**
+   * Changes a rule; absent leaves.
+   *
+   * Rejects with `PolicyNotFoundError`, `InvalidPolicyInputError`, or `PolicyConflictError` when somebody changed it meanwhile.
+   */
+  update(id: string, input: UpdatePolicyInput): Promise<Policy> {
+    return runPromise(this.#effect.update(id, input))
+  }
+
+  /** Removes a rule. Rejects with `PolicyNotFoundError`. */
+  remove(id: string): Promise<void> {
+    return runPromise(this.#effect.remove(id))
+  }
+
+  /**
+   * What would be decided about a call and by which rules, without making it; with arguments also by which approval it would be made.
+   *
+   * Rejects as {@link PromiseExecutor.execute} does for an address that leads nowhere.
+   */
+  resolve(address: string, args?: unknown): Promise<PolicyResolution> {
+    return runPromise(this.#effect.resolve(address, args))
+  }
+}
+
+/** Calls that wait for a person's answer, and answers that still hold. */
+export class Approvals {
+  readonly #effect: EffectApprovals
+
+  constructor(effect: EffectApprovals) {
+    this.#effect = effect
+  }
+
+  /** Those of the acting user's calls, the oldest first; without a subject, those of the whole tenant. */
+  list(input?: ListApprovalsInput): Promise<ReadonlyArray<Approval>> {
+    return runPromise(this.#effect.list(input))
+  }
+
+  /**
+   * Answers a question that waits; the same call, made again, then finds the answer, in whichever process.
+   *
+   * Rejects with `ApprovalNotFoundError`, `ApprovalAnsweredError` when somebody was first, and `InvalidApprovalInputError`.
+   */
+  answer(id: string, input: AnswerApprovalInput): Promise<Approval> {
+    return runPromise(this.#effect.answer(id, input))
+  }
+
+  /** Takes back an approval, or a question that waits. Rejects with `ApprovalNotFoundError`. */
+  revoke(id: string): Promise<void> {
+    return runPromise(this.#effect.revoke(id))
   }
 }
 
@@ -257,6 +384,16 @@ export class OAuth {
   }
 
   /**
+   * As {@link start}, with the client found or made: the host's Client ID Metadata Document where the server takes one, else a client that
+   * was entered for this server, else one that is registered now and used again the next time.
+   *
+   * Rejects as {@link start} and {@link registerDynamicClient} do; with `OAuthStartError` (`client_needed`) where somebody has to enter one.
+   */
+  connect(input: ConnectOAuthInput): Promise<StartOAuthResult> {
+    return runPromise(this.#effect.connect(input))
+  }
+
+  /**
    * Finishes a flow from the whole callback URL, or from its parameters. Only for the identity that started it, and only once.
    *
    * Rejects with `OAuthSessionNotFoundError` for a flow that is not under way, with `OAuthCompleteError` for one that ends without a
@@ -299,6 +436,9 @@ export interface KeepingAlive extends AsyncDisposable {
   stop(): Promise<void>
 }
 
+/** What {@link PromiseExecutor.call} takes besides the arguments. */
+export type { CallOptions } from "./callTool.ts"
+
 /** What {@link PromiseExecutor.execute} takes besides the arguments. */
 export type { ExecuteOptions } from "./ToolCall.ts"
 
@@ -310,6 +450,9 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
   readonly tools: Tools
   readonly providers: Providers
   readonly oauth: OAuth
+  readonly agents: Agents
+  readonly policies: Policies
+  readonly approvals: Approvals
   readonly #effect: EffectExecutor
   readonly #plugins: Plugins
 
@@ -320,20 +463,36 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
     this.tools = new Tools(effect.tools)
     this.providers = new Providers(effect.providers)
     this.oauth = new OAuth(effect.oauth)
+    this.agents = new Agents(effect.agents)
+    this.policies = new Policies(effect.policies)
+    this.approvals = new Approvals(effect.approvals)
     this.#effect = effect
     this.#plugins = plugins
     for (const { id } of plugins) defineExtension(this, id, effect)
   }
 
   /**
-   * Calls a tool by its address.
+   * Calls a tool by its address, or by a short address, `tools.<integration>.<tool>`, as {@link call} does.
    *
    * What a model should read comes back as the result, failures of the credential included. Rejects with `ToolNotFoundError`,
-   * `ConnectionNotFoundError`, `IntegrationNotFoundError`, `ElicitationDeclinedError`, store failures, and, when `signal` aborts,
+   * `ConnectionNotFoundError`, `IntegrationNotFoundError`, `ToolBlockedError`, `ElicitationDeclinedError`, store failures, and, when `signal` aborts,
    * its reason.
    */
   execute(address: string, args?: unknown, options?: ExecuteOptions): Promise<ToolResult> {
     return runPromise(this.#effect.execute(address, args, options), options?.signal)
+  }
+
+  /**
+   * Calls a tool of an integration as the connection that is selected for this caller.
+   *
+   * The integration's identity mode says whose it is; `identity` chooses where the mode leaves the choice. Among several, `account` names
+   * one by name, address or label (`ozon:Top Zip`), else it is the one marked default, else the only one; never the newest. The result
+   * says which account it ran as (`account`), or answers `ambiguous_account` or `account_not_found` with the candidates, or
+   * `connection_required` with what a person has to do. Rejects as {@link execute} does, with `IdentityModeError` where the mode does not
+   * allow what was asked for, and with `SubjectRequiredError` where a user is needed and nobody acts.
+   */
+  call(integration: string, tool: string, args?: unknown, options?: CallOptions): Promise<ToolResult> {
+    return runPromise(this.#effect.call(integration, tool, args, options), options?.signal)
   }
 
   /**
@@ -343,6 +502,15 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
    */
   withIdentity(identity: IdentityInput): Executor<Plugins> {
     return makePromiseExecutor(Effect.runSync(this.#effect.withIdentity(identity)), this.#plugins)
+  }
+
+  /**
+   * The executor of an agent, by its id or by the key that it shows, acting for this executor's subject. Cheap enough to call per request.
+   *
+   * What the agent may do is looked up with each of its calls. Rejects with `AgentNotFoundError` or `InvalidAgentKeyError`.
+   */
+  async asAgent(idOrKey: string): Promise<AgentExecutor> {
+    return new AgentExecutor(await runPromise(this.#effect.asAgent(idOrKey)))
   }
 
   /** Releases sockets, providers and the store. Calling it again does nothing. */
