@@ -63,6 +63,17 @@ export class CredentialProviders {
     return provider === undefined ? Effect.fail(this.#missing(key)) : this.call(provider, () => provider.get(id))
   }
 
+  /** The same past what the provider keeps in memory: as it is stored now. */
+  readAnew(
+    key: string,
+    id: string,
+  ): Effect.Effect<Redacted.Redacted | undefined, ProviderError | CredentialProviderNotRegisteredError> {
+    const provider = this.#byKey.get(key)
+    if (provider?.invalidate === undefined) return this.read(key, id)
+    const forget = this.call(provider, () => provider.invalidate?.(id) ?? Effect.void)
+    return Effect.flatMap(Effect.ignore(forget), () => this.read(key, id))
+  }
+
   /** Lists what a person may pick from a provider; a provider that cannot list answers with `ProviderDeniedError`. */
   items(key: string): Effect.Effect<ReadonlyArray<ProviderItem>, ProviderError | CredentialProviderNotRegisteredError> {
     return Effect.flatMap(this.get(key), (provider) =>

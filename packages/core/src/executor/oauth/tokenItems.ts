@@ -36,15 +36,15 @@ export interface StoredTokens {
   readonly refreshToken: Redacted.Redacted | undefined
 }
 
-/** Reads both tokens from the provider of the row. */
+/** Reads both tokens from the provider of the row, past what it keeps in memory: one that is spent already must not be used. */
 export const readTokens = (
   resources: Resources,
   row: ConnectionKey & { readonly provider: string },
 ): Effect.Effect<StoredTokens, ProviderError | CredentialProviderNotRegisteredError> =>
   Effect.map(
     Effect.all([
-      resources.providers.read(row.provider, tokenItemId(row)),
-      resources.providers.read(row.provider, refreshItemId(row)),
+      resources.providers.readAnew(row.provider, tokenItemId(row)),
+      resources.providers.readAnew(row.provider, refreshItemId(row)),
     ]),
     ([accessToken, refreshToken]) => ({ accessToken, refreshToken }),
   )
