@@ -133,6 +133,18 @@ describe("the context", () => {
     expect(missing.message).toContain("resolveValues")
   })
 
+  it("gives a fetch that is authorized for a connection", async () => {
+    const { executor, upstream } = await setStage({ config: { subject: "alice" } })
+    await executor.connections.create({ ...main, owner: "user", template: "bearer", value: secrets.api })
+    const ref = { ...main, owner: "user" } as const
+    const { connections } = executor.acme.context()
+    expect(await (await connections.fetch(ref)("/")).json()).toMatchObject({ authorization: `Bearer ${secrets.api}` })
+    await expect(connections.fetch(ref)("https://elsewhere.example/")).rejects.toThrow(/elsewhere/)
+    const bob: PluginContext = executor.withIdentity({ subject: "bob" }).acme.context()
+    expect(await rejectionOf(bob.connections.fetch(ref)("/"))).toMatchObject({ _tag: "ConnectionNotFoundError" })
+    expect(upstream.requests).toHaveLength(1)
+  })
+
   it("resolves redacted values for Effect authors", async () => {
     const plugin = defineEffectPlugin({
       ...handlers,
