@@ -9,7 +9,11 @@ import { makeAddressPolicy } from "../http/AddressPolicy.ts"
 import type { EgressOptions } from "../http/Egress.ts"
 import type { Plugin } from "../integration/Plugin.ts"
 import type { Store } from "../integration/Store.ts"
+import { type ApprovalKeyMaterial, readApprovalKeys } from "../policy/approvalSignature.ts"
+import type { DefaultPolicy } from "../policy/decide.ts"
+import { policyActions } from "../policy/Policy.ts"
 import type { ElicitationHandler } from "../tool/Elicitation.ts"
+import type { ConnectionNeed } from "./connectionRequired.ts"
 import type { ExecutorEvent } from "./ExecutorEvent.ts"
 
 /** The config of one executor; everything is optional. */
@@ -29,8 +33,19 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
   readonly clientName?: string | undefined
   /** Where the host serves its Client ID Metadata Document; used instead of registering where the server supports that. */
   readonly clientMetadataUrl?: string | undefined
-  /** Who answers questions. Default: nobody, so that approvals are declined. */
+  /**
+   * Where the host sends people to connect an account: a URL, or a function of what is needed. Said in results that need a connection
+   * (`connection_required`).
+   */
+  readonly connectUrl?: string | ((need: ConnectionNeed) => string) | undefined
+  /** Who answers questions. Default: nobody, so that approvals are declined; `"defer"` lets them be answered later. */
   readonly onElicitation?: ElicitationHandler | undefined
+  /**
+   * What decides about a call that no rule of the organisation is about. Default `annotations`: a person is asked before what may destroy
+   * and before a write of unknown effect, unless a rule of the user says otherwise. An action counts as the organisation's last rule.
+   */
+  readonly defaultPolicy?: DefaultPolicy | undefined
+  readonly approvals?: ApprovalOptions | undefined
   readonly egress?: EgressOptions | undefined
   /** Lifecycle and audit events. What it throws is ignored. */
   readonly onEvent?: ((event: ExecutorEvent) => void) | undefined
@@ -40,6 +55,17 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
   readonly toolTimeoutMs?: number | undefined
   /** Milliseconds that a person has for an answer. Default 600 000. */
   readonly elicitationTimeoutMs?: number | undefined
+}
+
+/** How approvals that are kept are signed, and for how long they hold. */
+export interface ApprovalOptions {
+  /**
+   * What signs approvals: 32 bytes or more, or base64 of them, the same in every process; of several the first signs and all are
+   * believed. Default: a key of this process, so that approvals end with it.
+   */
+  readonly key?: ApprovalKeyMaterial | ReadonlyArray<ApprovalKeyMaterial> | undefined
+  /** Milliseconds from a question to its end unanswered, and from an answer to its end. Default 86 400 000, a day. */
+  readonly expiresAfterMs?: number | undefined
 }
 
 /** A config that cannot work; `field` names the part at fault. */
@@ -97,9 +123,13 @@ export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, Invalid
     if (config.clientName !== undefined && !(typeof config.clientName === "string" && config.clientName !== "")) {
       return yield* invalid("clientName", "must be text that people can read.")
     }
+    if (typeof config.connectUrl === "string" && !URL.canParse(config.connectUrl)) {
+      return yield* invalid("connectUrl", `${quote(config.connectUrl)} is not an absolute URL.`)
+    }
     for (const field of ["providerTimeoutMs", "toolTimeoutMs", "elicitationTimeoutMs"] as const) {
       yield* checkLimit(field, config[field])
     }
+    yield* checkApprovals(config)
     for (const key of Object.keys(config.egress ?? {})) {
       if (!egressKeys.has(key)) {
         return yield* invalid(`egress.${key}`, `is not an option. Options: ${[...egressKeys].join(", ")}.`)
@@ -131,7 +161,10 @@ const knownKeys: ReadonlySet<string> = new Set([
   "redirectUri",
   "clientName",
   "clientMetadataUrl",
+  "connectUrl",
   "onElicitation",
+  "defaultPolicy",
+  "approvals",
   "egress",
   "onEvent",
   "providerTimeoutMs",
@@ -146,6 +179,28 @@ const egressKeys: ReadonlySet<string> = new Set([
   "maxRedirects",
   "fetch",
 ] satisfies ReadonlyArray<keyof EgressOptions>)
+
+const checkApprovals = ({
+  defaultPolicy = "annotations",
+  onElicitation,
+  approvals,
+  store,
+}: ExecutorConfig): Effect.Effect<void, InvalidConfigError> => {
+  if (defaultPolicy !== "annotations" && !(policyActions as ReadonlyArray<unknown>).includes(defaultPolicy)) {
+    return invalid("defaultPolicy", `must be "annotations" or one of ${policyActions.join(", ")}.`)
+  }
+  if (approvals?.key !== undefined && readApprovalKeys(approvals.key) === undefined) {
+    return invalid("approvals.key", "must be 32 bytes or more, or base64 of them, or several such keys.")
+  }
+  if (onElicitation === "defer" && store !== undefined && approvals?.key === undefined) {
+    const fault = "is needed to answer later what a store keeps: 32 random bytes, the same in every process."
+    return invalid("approvals.key", fault)
+  }
+  const unknown = Object.keys(approvals ?? {}).find((key) => key !== "key" && key !== "expiresAfterMs")
+  return unknown === undefined
+    ? checkLimit("approvals.expiresAfterMs", approvals?.expiresAfterMs)
+    : invalid(`approvals.${unknown}`, "is not an option. Options: key, expiresAfterMs.")
+}
 
 const checkUnique = (field: string, names: ReadonlyArray<string>): Effect.Effect<void, InvalidConfigError> => {
   const twice = names.find((name, index) => names.indexOf(name) !== index)

@@ -12,6 +12,8 @@ import type { Identity } from "../identity/Identity.ts"
 import type { Plugin } from "../integration/Plugin.ts"
 import type { Store } from "../integration/Store.ts"
 import { memoryStore } from "../memory/MemoryStore.ts"
+import { type ApprovalKeys, processApprovalKeys, readApprovalKeys } from "../policy/approvalSignature.ts"
+import type { DefaultPolicy } from "../policy/decide.ts"
 import type { ElicitationHandler } from "../tool/Elicitation.ts"
 import type { ExecutorConfig } from "./ExecutorConfig.ts"
 import type { EventBody, ExecutorEvent } from "./ExecutorEvent.ts"
@@ -23,6 +25,9 @@ export interface Resources {
   readonly egress: Egress
   readonly plugins: ReadonlyMap<string, Plugin>
   readonly onElicitation: ElicitationHandler | undefined
+  /** What decides about a call that no rule is about. */
+  readonly defaultPolicy: DefaultPolicy
+  readonly approvals: { readonly keys: ApprovalKeys; readonly expiresAfterMs: number }
   readonly toolTimeoutMs: number
   readonly elicitationTimeoutMs: number
   /** Where authorization servers send people back to, unless a flow says otherwise. */
@@ -31,6 +36,8 @@ export interface Resources {
   readonly clientName: string
   /** Where the host serves its Client ID Metadata Document. */
   readonly clientMetadataUrl: string | undefined
+  /** Where the host sends people to connect an account. */
+  readonly connectUrl: ExecutorConfig["connectUrl"]
   /** Whether anybody listens; events need not be built otherwise. */
   readonly hasListener: boolean
   /** Stamps an event and hands it to the host. */
@@ -56,11 +63,17 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     egress,
     plugins: new Map((config.plugins ?? []).map((plugin) => [plugin.id, plugin])),
     onElicitation: config.onElicitation,
+    defaultPolicy: config.defaultPolicy ?? "annotations",
+    approvals: {
+      keys: readApprovalKeys(config.approvals?.key ?? []) ?? processApprovalKeys(),
+      expiresAfterMs: config.approvals?.expiresAfterMs ?? 86_400_000,
+    },
     toolTimeoutMs: config.toolTimeoutMs ?? 120_000,
     elicitationTimeoutMs: config.elicitationTimeoutMs ?? 600_000,
     redirectUri: config.redirectUri,
     clientName: config.clientName ?? "Keyward",
     clientMetadataUrl: config.clientMetadataUrl,
+    connectUrl: config.connectUrl,
     hasListener: onEvent !== undefined,
     emit: (identity, event) => {
       if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })

@@ -1,32 +1,30 @@
 /**
- * One tool call from its address to its result; the order of things is that of docs/concepts/architecture.md.
+ * One tool call from its connection to its result; the order of things is that of docs/concepts/architecture.md.
  *
  * What the model should read comes back as a `ToolResult`; what the host must handle fails with a typed error.
  */
 import * as Effect from "effect/Effect"
+import type { IdentityConflictError, IdentityModeError, SubjectRequiredError } from "../connection/AccountError.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { PluginNotRegisteredError, ToolResolutionError } from "../integration/IntegrationError.ts"
 import type { Plugin } from "../integration/Plugin.ts"
+import type { AccessDeniedError } from "../policy/AccessError.ts"
 import { type ElicitationDeclinedError } from "../tool/Elicitation.ts"
 import type { ToolDef } from "../tool/Tool.ts"
-import { parseToolAddress, toolAddress } from "../tool/ToolAddress.ts"
-import { type InvalidToolError, ToolNotFoundError } from "../tool/ToolError.ts"
+import { type InvalidToolError, type ToolBlockedError, ToolNotFoundError } from "../tool/ToolError.ts"
 import { type ToolFailure, type ToolResult } from "../tool/ToolResult.ts"
 import { andThen } from "./andThen.ts"
+import { askApproval } from "./askApproval.ts"
 import { type ArgumentValidator, knownValidator, validatorOf } from "./ArgumentValidator.ts"
 import type { CallTrace } from "./CallTrace.ts"
+import { callableTool } from "./callableTool.ts"
 import { catalogOf, describeTool } from "./Catalogs.ts"
-import {
-  pluginOf,
-  selectConnection,
-  type SelectedConnection,
-  type SelectError,
-  usableTemplate,
-} from "./ConnectionSelector.ts"
+import { pluginOf, type SelectedConnection, type SelectError, usableTemplate } from "./ConnectionSelector.ts"
 import { isGranted } from "./oauth/GrantedConnection.ts"
 import { resultWithWayOn } from "./oauth/renewalUrl.ts"
+import { blockedError, decisionOn } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 import { type ExecuteOptions, ToolCall } from "./ToolCall.ts"
 import { invalidArguments, resultOf } from "./toolFailures.ts"
@@ -34,40 +32,33 @@ import { invalidArguments, resultOf } from "./toolFailures.ts"
 /** What a call can fail with, beyond what its result says. */
 export type ExecuteError =
   | SelectError
+  | IdentityModeError
+  | IdentityConflictError
+  | SubjectRequiredError
+  | AccessDeniedError
   | ToolNotFoundError
+  | ToolBlockedError
   | PluginNotRegisteredError
   | ToolResolutionError
   | InvalidToolError
   | ElicitationDeclinedError
 
-/** Executes the tool at an address; see the file's header. */
-export const executeTool = (
+/** Runs a tool of a connection that has been selected, and tells a listener of it, for whom there is a `trace`. */
+export const invokeSelected = (
   resources: Resources,
-  identity: Identity,
-  address: string,
+  selected: SelectedConnection,
+  tool: string,
   args: unknown,
   options: ExecuteOptions | undefined,
+  trace: CallTrace | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
-  const parsed = parseToolAddress(address)
-  if (parsed === undefined) {
-    // Addresses come from models, which also make up what is no text.
-    const given: unknown = address
-    return Effect.fail(new ToolNotFoundError({ address: String(given), suggestions: [] }))
-  }
-  return Effect.suspend(() =>
-    andThen(selectConnection(resources, identity, parsed.connection), (selected) => {
-      const trace: CallTrace | undefined = resources.hasListener ? { chosenBy: "address" } : undefined
-      const called = (): Effect.Effect<ToolResult, ExecuteError> =>
-        callTool(resources, selected, parsed.tool, args === undefined ? noArguments : args, options, trace)
-      const call = isGranted(selected)
-        ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
-        : called
-      return trace === undefined ? call() : observed(resources, selected, parsed.tool, trace, Effect.suspend(call))
-    }),
-  )
+  const called = (): Effect.Effect<ToolResult, ExecuteError> =>
+    callTool(resources, selected, tool, args, options, trace)
+  const call = isGranted(selected)
+    ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
+    : called
+  return trace === undefined ? call() : observed(resources, selected, tool, trace, Effect.suspend(call))
 }
-
-const noArguments = {}
 
 const callTool = (
   resources: Resources,
@@ -75,27 +66,37 @@ const callTool = (
   name: string,
   args: unknown,
   options: ExecuteOptions | undefined,
-  _trace: CallTrace | undefined,
+  trace: CallTrace | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> =>
   andThen(pluginOf(resources, selected.integration), (plugin) =>
     andThen(resultOf(catalogOf(resources, selected)), (catalog): Effect.Effect<ToolResult, ExecuteError> => {
       if ("ok" in catalog) return Effect.succeed(catalog)
-      const tool = catalog.get(name)
-      if (tool === undefined) {
-        const suggestions = catalog.near(name, 5).map((near) => toolAddress(selected.row, near))
-        return Effect.fail(new ToolNotFoundError({ address: toolAddress(selected.row, name), suggestions }))
-      }
-      return andThen(validatorFor(resources, plugin, selected.integration, tool), (issuesOf) => {
-        const issues = issuesOf(args)
-        if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
-        return andThen(resultOf(usableTemplate(selected)), (usable) => {
-          if ("ok" in usable) return Effect.succeed(usable)
-          const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options)
-          return tool.requiresApproval === true
-            ? Effect.flatMap(call.approval(), () => call.invoke(plugin))
-            : call.invoke(plugin)
-        })
-      })
+      return andThen(callableTool(selected, catalog, name), (tool) =>
+        andThen(
+          decisionOn(resources, selected.identity, selected.row, tool, trace),
+          (decision): Effect.Effect<ToolResult, ExecuteError> => {
+            if (decision.action === "block") return Effect.fail(blockedError(selected.row, tool.name, decision))
+            return andThen(validatorFor(resources, plugin, selected.integration, tool), (issuesOf) => {
+              const issues = issuesOf(args)
+              if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
+              return andThen(resultOf(usableTemplate(selected)), (usable) => {
+                if ("ok" in usable) return Effect.succeed(usable)
+                const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options)
+                if (decision.action === "approve") return call.invoke(plugin)
+                return Effect.flatMap(
+                  askApproval(
+                    resources,
+                    { selected, tool, args, decision, conversation: options?.conversation },
+                    options?.onElicitation ?? resources.onElicitation,
+                    trace,
+                  ),
+                  (instead) => (instead === undefined ? call.invoke(plugin) : Effect.succeed(instead)),
+                )
+              })
+            })
+          },
+        ),
+      )
     }),
   )
 

@@ -8,11 +8,15 @@ import type { ConnectionRow } from "../connection/Connection.ts"
 import { connectionIdentifier, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity, Owner } from "../identity/Identity.ts"
-import { compiledIntegration, type IntegrationRecord } from "../integration/Integration.ts"
+import { modeAllows } from "../identity/IdentityMode.ts"
+import { compiledIntegration, identityModeOf, type IntegrationRecord } from "../integration/Integration.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
+import type { ToolDef } from "../tool/Tool.ts"
 import type { ToolCatalog } from "../tool/ToolCatalog.ts"
+import { type VisibleConnection, visibleConnections } from "./access.ts"
 import { catalogOf } from "./Catalogs.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
+import { shownTools } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Which connections; everything given has to hold. */
@@ -25,10 +29,13 @@ export interface OfferedToolsFilter {
 
 /** A connection that the caller sees, and what it offers. */
 export interface OfferedCatalog {
-  readonly row: ConnectionRow
+  /** Which of the tools the caller may call is for the visitor to ask (`mayCall`). */
+  readonly connection: VisibleConnection
   readonly integration: IntegrationRecord
   /** The same object for all connections that share a catalog. */
   readonly catalog: ToolCatalog
+  /** Whether policy lets the caller be shown one of the connection's tools. */
+  readonly isShown: (tool: ToolDef) => boolean
 }
 
 /**
@@ -47,16 +54,21 @@ export const walkOfferedTools = (
   Effect.gen(function* () {
     const filter = connectionFilter(input)
     const shared: SharedCatalogs = new Map()
+    const isShown = yield* shownTools(resources, identity)
+    const visited = (connection: VisibleConnection, offered: SharedCatalog): boolean =>
+      offered === null ||
+      !modeAllows(identityModeOf(offered.integration), connection.row.owner) ||
+      visit({ connection, ...offered, isShown: (tool) => isShown(connection.row, tool) })
     let position: Pick<ConnectionRow, "integration" | "owner" | "name"> | undefined = start
     if (start !== undefined) {
       const selected = yield* optional(selectConnection(resources, identity, start))
       if (selected !== undefined && isListed(filter, selected.row)) {
-        const offered = yield* offeredBy(resources, identity, selected.row, shared)
-        if (offered !== null && !visit({ row: selected.row, ...offered })) return
+        const offered = yield* offeredBy(resources, selected, shared)
+        if (!visited(selected, offered)) return
       }
     }
     for (;;) {
-      const rows: ReadonlyArray<ConnectionRow> = yield* resources.store.connections.list({
+      const connections: ReadonlyArray<VisibleConnection> = yield* visibleConnections(resources, identity, {
         tenant: identity.tenant,
         subject: identity.subject,
         integration: filter.integration,
@@ -64,14 +76,14 @@ export const walkOfferedTools = (
         after: position,
         limit: pageSize,
       })
-      for (const row of rows) {
-        if (!isListed(filter, row)) continue
-        const known = shared.get(row.integration)
-        const offered = known === undefined ? yield* offeredBy(resources, identity, row, shared) : known
-        if (offered !== null && !visit({ row, ...offered })) return
+      for (const connection of connections) {
+        if (!isListed(filter, connection.row)) continue
+        const known = shared.get(connection.row.integration)
+        const offered = known === undefined ? yield* offeredBy(resources, connection, shared) : known
+        if (!visited(connection, offered)) return
       }
-      if (rows.length < pageSize) return
-      position = rows[rows.length - 1]
+      if (connections.length < pageSize) return
+      position = connections[connections.length - 1]?.row
     }
   })
 
@@ -86,21 +98,23 @@ export const optional = <A>(
 const pageSize = 1000
 
 /** By integration; `null` where no connection of it offers anything. */
-type SharedCatalogs = Map<string, Omit<OfferedCatalog, "row"> | null>
+type SharedCatalogs = Map<string, SharedCatalog>
+
+type SharedCatalog = Pick<OfferedCatalog, "integration" | "catalog"> | null
 
 /** Where the answer is the same for all connections of the integration, it is kept in `shared` for those that follow. */
 const offeredBy = (
   resources: Resources,
-  identity: Identity,
-  row: ConnectionRow,
+  connection: VisibleConnection,
   shared: SharedCatalogs,
-): Effect.Effect<Omit<OfferedCatalog, "row"> | null, StoreUnavailableError> =>
+): Effect.Effect<SharedCatalog, StoreUnavailableError> =>
   Effect.gen(function* () {
-    const integration = yield* resources.store.integrations.get(identity.tenant, row.integration)
+    const { identity, row } = connection
+    const integration = yield* resources.store.integrations.get(identity.tenant, row.integration, "recent")
     if (integration === undefined) return null
     const compiled = compiledIntegration(integration)
     const catalog = yield* Effect.catch(
-      catalogOf(resources, { identity, row, integration, compiled }),
+      catalogOf(resources, { ...connection, integration, compiled }),
       (error): Effect.Effect<null, StoreUnavailableError> =>
         error._tag === "StoreUnavailableError" ? Effect.fail(error) : Effect.succeed(null),
     )

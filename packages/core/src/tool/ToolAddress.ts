@@ -1,7 +1,8 @@
 /**
  * The address by which a tool is called: `tools.<integration>.<owner>.<connection>.<tool>`.
  *
- * The tool's name is everything after the fourth dot, so it may hold dots itself.
+ * The tool's name is everything after the fourth dot, so it may hold dots itself. A short address, `tools.<integration>.<tool>`, leaves
+ * out the connection, which is then selected.
  */
 import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
@@ -37,6 +38,28 @@ export const parseConnectionAddress = (address: string): ConnectionRef | undefin
   return { owner: owner as ConnectionRef["owner"], integration, name }
 }
 
+/** A tool of an integration, whichever connection is used. */
+export interface ShortAddress {
+  readonly integration: string
+  readonly tool: string
+}
+
+/**
+ * Reads `tools.<integration>.<tool>`; `undefined` when it is not one.
+ *
+ * After the integration `org` and `user` always are an owner: what begins so is a full address, or none.
+ */
+export const parseShortAddress = (address: string): ShortAddress | undefined => {
+  const parts = shortForm.exec(address)
+  if (parts === null) return undefined
+  const [, integration = "", tool = ""] = parts
+  return { integration, tool }
+}
+
+/** Spells a short address. */
+export const shortAddress = (integration: string, tool: string): string => `tools.${integration}.${tool}`
+
+const shortForm = /^tools\.([^.]+)\.(?!(?:org|user)(?:\.|$))(.+)$/su
 const addressForm = /^tools\.([^.]+)\.(org|user)\.([^.]+)\.(.+)$/su
 const connectionForm = /^tools\.([^.]+)\.(org|user)\.([^.]+)$/su
 

@@ -4,6 +4,9 @@
  * What a host must handle is thrown instead; see the errors of `ToolError.ts`.
  */
 
+import type { Owner } from "../identity/Identity.ts"
+import type { IdentityMode } from "../identity/IdentityMode.ts"
+
 /** The part of an HTTP exchange that a caller may want to see. */
 export interface HttpSummary {
   readonly status: number
@@ -21,10 +24,27 @@ export interface ToolFailure {
   readonly details?: unknown
 }
 
-/** The answer of `execute`. */
+/** Which account a call ran as that did not name its connection by a full address. */
+export interface CalledAccount {
+  /** The connection's address. */
+  readonly connection: string
+  readonly identityLabel: string | null
+  readonly identityMode: IdentityMode
+  /** Named by the call (`account`), marked `default`, or the `only` one. */
+  readonly chosenBy: "address" | "account" | "default" | "only"
+  /** Whose connection the call itself asked for, where it did. */
+  readonly override?: Owner | undefined
+}
+
+/** The answer of `execute` and `call`. `account` is there where the connection was selected. */
 export type ToolResult =
-  | { readonly ok: true; readonly data: unknown; readonly http?: HttpSummary | undefined }
-  | { readonly ok: false; readonly error: ToolFailure }
+  | {
+      readonly ok: true
+      readonly data: unknown
+      readonly http?: HttpSummary | undefined
+      readonly account?: CalledAccount | undefined
+    }
+  | { readonly ok: false; readonly error: ToolFailure; readonly account?: CalledAccount | undefined }
 
 /**
  * Reads what a plugin's `invokeTool` returned: a `ToolResult`, or else data.

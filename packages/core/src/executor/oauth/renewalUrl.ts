@@ -1,10 +1,8 @@
 /**
  * Where a person goes when a connection needs one: a flow for the same connection, begun for whoever made the call.
  *
- * Offered with failures that only a person can mend. One flow serves many calls until it is finished or about to expire. The
- * connection stays usable as it is in the meantime.
+ * Offered with failures that only a person can mend. The connection stays usable as it is in the meantime.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import type { ConnectionGrant } from "../../connection/ConnectionGrant.ts"
@@ -12,27 +10,12 @@ import { scopeSet, scopeUnion } from "../../oauth/TokenSet.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
 import type { Resources } from "../Resources.ts"
 import type { GrantedConnection } from "./GrantedConnection.ts"
-import { protocolOf } from "./protocol.ts"
-import { startFlow } from "./startFlow.ts"
+import { offeredFlowUrl } from "./offeredFlow.ts"
 import type { WiderScope } from "./StartingFlow.ts"
 import { refreshLeaseKey } from "./tokenItems.ts"
 
-interface Offer {
-  readonly url: string
-  readonly stateHash: string
-  readonly until: number
-}
-
 /** A wider scope that was asked for so often and still does not do is not asked for again. */
 const mostStepUps = 3
-
-/** An offer is not made again when less than this is left of its ten minutes, in milliseconds. */
-const shortestMs = 2 * 60_000
-const lifetimeMs = 10 * 60_000
-
-/** Finding metadata and pushing a request must not hold a failed call up for long, in milliseconds. */
-const patienceMs = 10_000
-const mostOffers = 1000
 
 /** Adds the way on to a failed result that needs a person. */
 export const resultWithWayOn = (
@@ -81,17 +64,13 @@ const renewalUrl = (
   code: string,
   scope: string | undefined,
 ): Effect.Effect<string | undefined> => {
-  const { grant } = selected.row
-  if (grant.type !== "authorization_code" || selected.row.oauthClient === null) return Effect.undefined
+  const { identity, row } = selected
+  const { grant, oauthClient: client, owner, integration, name, template } = row
+  if (grant.type !== "authorization_code" || client === null) return Effect.undefined
   const wider = code === "insufficient_scope" ? widerScope(grant, scope) : { scope: grant.requestedScope, stepUps: 0 }
   if (wider === undefined) return Effect.undefined
-  const offered = Effect.flatMap(standingOffer(resources, selected, wider), (standing) =>
-    standing === undefined ? newOffer(resources, selected, wider) : Effect.succeed(standing),
-  )
-  return Effect.timeoutOrElse(
-    Effect.catch(offered, () => Effect.undefined),
-    { duration: patienceMs, orElse: () => Effect.undefined },
-  )
+  const input = { owner, integration, name, template, client, clientOwner: row.oauthClientOwner ?? owner }
+  return offeredFlowUrl(resources, identity, input, wider, offerKey(selected, wider))
 }
 
 /** What was asked for before together with what is asked for now; `undefined` when that has been tried often enough. */
@@ -102,47 +81,6 @@ const widerScope = (grant: ConnectionGrant, scope: string | undefined): WiderSco
   return stepUps > mostStepUps ? undefined : { scope: scopeUnion(grant.requestedScope, scope), stepUps }
 }
 
-const standingOffer = (resources: Resources, selected: GrantedConnection, wider: WiderScope) =>
-  Effect.gen(function* () {
-    const offer = offersOf(resources).get(offerKey(selected, wider))
-    if (offer === undefined || (yield* Clock.currentTimeMillis) > offer.until) return undefined
-    const session = yield* resources.store.oauth.sessions.get(selected.identity.tenant, offer.stateHash)
-    return session === undefined ? undefined : offer.url
-  })
-
-const newOffer = (resources: Resources, selected: GrantedConnection, wider: WiderScope) =>
-  Effect.gen(function* () {
-    const { identity, row } = selected
-    const { owner, integration, name, template } = row
-    const client = row.oauthClient ?? ""
-    const clientOwner = row.oauthClientOwner ?? owner
-    const input = { owner, integration, name, template, client, clientOwner }
-    const started = yield* startFlow(resources, identity, input, wider)
-    if (started.status !== "redirect") return undefined
-    const protocol = yield* protocolOf(resources)
-    const offers = offersOf(resources)
-    offers.set(offerKey(selected, wider), {
-      url: started.authorizationUrl,
-      stateHash: protocol.hashState(started.state),
-      until: (yield* Clock.currentTimeMillis) + lifetimeMs - shortestMs,
-    })
-    if (offers.size > mostOffers) {
-      const [oldest] = offers.keys()
-      if (oldest !== undefined) offers.delete(oldest)
-    }
-    return started.authorizationUrl
-  })
-
 /** One person's offer is not another's: a flow is finished by whoever started it. */
 const offerKey = ({ identity, row }: GrantedConnection, { scope, stepUps }: WiderScope): string =>
   JSON.stringify([refreshLeaseKey(row), identity.subject, row.grant.id, scope, stepUps])
-
-const offersOf = (resources: Resources): Map<string, Offer> => {
-  const known = offers.get(resources)
-  if (known !== undefined) return known
-  const made = new Map<string, Offer>()
-  offers.set(resources, made)
-  return made
-}
-
-const offers = new WeakMap<Resources, Map<string, Offer>>()

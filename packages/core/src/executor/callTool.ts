@@ -1,0 +1,254 @@
+/**
+ * Where calls come in: `execute` by an address, `call` by integration and tool; and how each comes to the connection that it runs as.
+ *
+ * A full address names its connection, and the integration's identity mode is held against it. A short one (`tools.<integration>.<tool>`)
+ * and `call` have it selected (selectAccount.ts); what cannot be selected is a result where a model can do something about it.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import {
+  type AccountNotFoundError,
+  type AmbiguousAccountError,
+  type ConnectionRequiredError,
+  IdentityConflictError,
+  IdentityModeError,
+  SubjectRequiredError,
+} from "../connection/AccountError.ts"
+import { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
+import { connectionAddress } from "../connection/ConnectionRef.ts"
+import { quote } from "../error/KeywardError.ts"
+import type { Identity, Owner } from "../identity/Identity.ts"
+import { modeAllows, pinnedOwner } from "../identity/IdentityMode.ts"
+import { identityModeOf, type IntegrationRecord } from "../integration/Integration.ts"
+import { parseShortAddress, parseToolAddress, shortAddress, type ToolAddress } from "../tool/ToolAddress.ts"
+import { ToolNotFoundError } from "../tool/ToolError.ts"
+import type { ToolResult } from "../tool/ToolResult.ts"
+import { accountCode, accountFailure, type AccountProblem, isAccountProblem } from "./accountFailure.ts"
+import { andThen } from "./andThen.ts"
+import { sharedCatalogOf } from "./Catalogs.ts"
+import { selectConnection } from "./ConnectionSelector.ts"
+import { takeIdentity } from "./identityArgument.ts"
+import type { Resources } from "./Resources.ts"
+import { integrationOfCall, selectAccount, type SelectedAccount } from "./selectAccount.ts"
+import type { ExecuteOptions } from "./ToolCall.ts"
+import { type ExecuteError, invokeSelected } from "./ToolInvoker.ts"
+
+/** Options of {@link callTool}. */
+export interface CallOptions extends ExecuteOptions {
+  /** Whose connection the call runs as, where the integration's identity mode leaves the choice. */
+  readonly identity?: Owner | undefined
+  /**
+   * Which of several accounts: a connection's name in any spelling, its address, or its label, which may stand behind the integration
+   * (`ozon:Top Zip`). Default: the one marked default, else the only one.
+   */
+  readonly account?: string | undefined
+}
+
+/**
+ * Executes the tool at an address.
+ *
+ * An address whose third part is `org` or `user` is a full one and nothing else; a tool whose own name begins so is reached by its full
+ * address or by {@link callTool}.
+ */
+export const executeTool = (
+  resources: Resources,
+  identity: Identity,
+  address: string,
+  args: unknown,
+  options: ExecuteOptions | undefined,
+): Effect.Effect<ToolResult, ExecuteError> => {
+  const full = parseToolAddress(address)
+  if (full !== undefined) return Effect.suspend(() => callAt(resources, identity, full, args, options))
+  const short = parseShortAddress(address)
+  if (short !== undefined) return callTool(resources, identity, short.integration, short.tool, args, options)
+  // Addresses come from models, which also make up what is no text.
+  const given: unknown = address
+  return Effect.fail(new ToolNotFoundError({ address: String(given), suggestions: [] }))
+}
+
+/** Calls a tool of an integration as the connection that is selected for it. */
+export const callTool = (
+  resources: Resources,
+  identity: Identity,
+  slug: string,
+  tool: string,
+  args: unknown,
+  options: CallOptions | undefined,
+): Effect.Effect<ToolResult, ExecuteError> =>
+  Effect.suspend((): Effect.Effect<ToolResult, ExecuteError> => {
+    const taken = takeIdentity(args)
+    if ("ok" in taken) return Effect.succeed(taken)
+    const { identity: wanted, account } = options ?? {}
+    const fault = faultOf(wanted, account)
+    if (fault !== undefined) return Effect.fail(fault)
+    return andThen(integrationOfCall(resources, identity, slug), (integration) => {
+      const call: SelectingCall = { resources, identity, integration, tool, override: wanted ?? taken.asked }
+      if (wanted !== undefined && taken.asked !== undefined && wanted !== taken.asked) {
+        return refused(
+          call,
+          new IdentityConflictError({ integration: slug, asked: taken.asked, contradicts: "identity" }),
+        )
+      }
+      const request = { identity: call.override, account }
+      return andThen(chosenOrProblem(call, selectAccount(resources, identity, integration, request)), (chosen) =>
+        "error" in chosen ? problem(call, chosen.error) : callAs(call, chosen, taken.args, options),
+      )
+    })
+  })
+
+const callAt = (
+  resources: Resources,
+  identity: Identity,
+  { connection, tool }: ToolAddress,
+  args: unknown,
+  options: ExecuteOptions | undefined,
+): Effect.Effect<ToolResult, ExecuteError> => {
+  const taken = takeIdentity(args)
+  if ("ok" in taken) return Effect.succeed(taken)
+  return andThen(
+    selectConnection(resources, identity, connection),
+    (selected): Effect.Effect<ToolResult, ExecuteError> => {
+      const { integration, row } = selected
+      const { asked } = taken
+      const mode = identityModeOf(integration)
+      if (!modeAllows(mode, row.owner) || (asked !== undefined && asked !== row.owner)) {
+        const call: SelectingCall = { resources, identity, integration, tool, override: asked ?? row.owner }
+        return refused(call, refusal(integration, row.owner, asked))
+      }
+      const trace = resources.hasListener
+        ? { identityMode: mode, chosenBy: "address" as const, override: asked }
+        : undefined
+      return invokeSelected(resources, selected, tool, taken.args, options, trace)
+    },
+  )
+}
+
+/** A call that has no connection yet. */
+interface SelectingCall {
+  readonly resources: Resources
+  readonly identity: Identity
+  readonly integration: IntegrationRecord
+  readonly tool: string
+  /** Whose connection the call itself asks for. */
+  readonly override: Owner | undefined
+}
+
+/** Runs the call, and says with its result which account that was and why. */
+const callAs = (
+  { resources, integration, tool, override }: SelectingCall,
+  { selected, chosenBy }: SelectedAccount,
+  args: unknown,
+  options: ExecuteOptions | undefined,
+): Effect.Effect<ToolResult, ExecuteError> => {
+  const identityMode = identityModeOf(integration)
+  const trace = resources.hasListener ? { identityMode, chosenBy, override } : undefined
+  const { row } = selected
+  return andThen(invokeSelected(resources, selected, tool, args, options, trace), (result) =>
+    Effect.succeed({
+      ...result,
+      account: {
+        connection: connectionAddress(row),
+        identityLabel: row.identityLabel,
+        identityMode,
+        chosenBy,
+        ...(override === undefined ? {} : { override }),
+      },
+    }),
+  )
+}
+
+/** Why an address cannot be called: the mode does not allow it, or the arguments say otherwise. */
+const refusal = (
+  integration: IntegrationRecord,
+  owner: Owner,
+  asked: Owner | undefined,
+): IdentityModeError | IdentityConflictError => {
+  const { slug } = integration
+  const mode = identityModeOf(integration)
+  const allowed = pinnedOwner(mode)
+  return allowed === undefined
+    ? new IdentityConflictError({ integration: slug, asked: asked ?? owner, contradicts: "address" })
+    : new IdentityModeError({ integration: slug, mode, asked: allowed === "org" ? "user" : "org", allowed })
+}
+
+/** What a model cannot do anything about fails; the host is told either way. */
+const refused = <E extends IdentityModeError | IdentityConflictError | SubjectRequiredError>(
+  call: SelectingCall,
+  error: E,
+): Effect.Effect<never, E> =>
+  Effect.suspend(() => {
+    report(call, error._tag, undefined)
+    return Effect.fail(error)
+  })
+
+/** A problem is answered, unless there is no such tool: then it is pointless to connect anything. */
+const problem = (call: SelectingCall, error: AccountProblem): Effect.Effect<ToolResult, ToolNotFoundError> => {
+  const { resources, identity, integration, tool } = call
+  const catalog = identity.agent === undefined ? sharedCatalogOf(resources, integration) : Effect.undefined
+  return Effect.flatMap(
+    Effect.catch(catalog, () => Effect.undefined),
+    (known) => {
+      if (known !== undefined && known.get(tool) === undefined) {
+        const suggestions = known.near(tool, 5).map((near) => shortAddress(integration.slug, near))
+        return Effect.fail(new ToolNotFoundError({ address: shortAddress(integration.slug, tool), suggestions }))
+      }
+      report(call, accountCode(error), error)
+      return Effect.succeed(accountFailure(error))
+    },
+  )
+}
+
+const report = (
+  { resources, identity, integration, tool, override }: SelectingCall,
+  code: string,
+  error: AccountProblem | undefined,
+): void => {
+  if (!resources.hasListener) return
+  resources.emit(identity, {
+    type: "account.not_selected",
+    integration: integration.slug,
+    tool,
+    identityMode: identityModeOf(integration),
+    code,
+    ...(override === undefined ? {} : { override }),
+    ...(error === undefined ? {} : { owner: error.owner }),
+    ...(error !== undefined && "candidates" in error
+      ? { candidates: error.candidates.map(({ address }) => address) }
+      : {}),
+  })
+}
+
+/** Keeps a problem as a value, and tells the host of a refusal; costs nothing where there is neither. */
+const chosenOrProblem = <E>(
+  call: SelectingCall,
+  effect: Effect.Effect<SelectedAccount, E | AmbiguousAccountError | AccountNotFoundError | ConnectionRequiredError>,
+): Effect.Effect<SelectedAccount | { readonly error: AccountProblem }, Exclude<E, AccountProblem>> =>
+  Exit.isExit(effect) && Exit.isSuccess(effect as Exit.Exit<SelectedAccount, unknown>)
+    ? (effect as Exit.Exit<SelectedAccount>)
+    : Effect.catch(effect, (error) => {
+        if (isAccountProblem(error)) return Effect.succeed({ error })
+        const failure = Effect.fail(error as Exclude<E, AccountProblem>)
+        return isRefusal(error)
+          ? Effect.andThen(
+              Effect.sync(() => report(call, error._tag, undefined)),
+              failure,
+            )
+          : failure
+      })
+
+const isRefusal = (error: unknown): error is IdentityModeError | SubjectRequiredError | IdentityConflictError =>
+  error instanceof IdentityModeError || error instanceof SubjectRequiredError || error instanceof IdentityConflictError
+
+/** Options come from hosts, some of which pass on what others say. */
+const faultOf = (identity: Owner | undefined, account: string | undefined): InvalidConnectionInputError | undefined => {
+  if (identity !== undefined && identity !== "org" && identity !== "user") {
+    return new InvalidConnectionInputError({
+      field: "identity",
+      fault: `must be "org" or "user"; got ${quote(identity)}.`,
+    })
+  }
+  const given: unknown = account
+  return given !== undefined && (typeof given !== "string" || given === "")
+    ? new InvalidConnectionInputError({ field: "account", fault: "name an account, or leave it out." })
+    : undefined
+}
