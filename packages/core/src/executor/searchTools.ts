@@ -12,8 +12,8 @@ import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { Tool } from "../tool/Tool.ts"
 import type { ToolCatalog } from "../tool/ToolCatalog.ts"
 import type { RankedTool } from "../tool/ToolIndex.ts"
-import { mayCall, type VisibleConnection } from "./access.ts"
-import { type OfferedToolsFilter, walkOfferedTools } from "./offeredTools.ts"
+import { mayCall } from "./access.ts"
+import { type OfferedCatalog, type OfferedToolsFilter, walkOfferedTools } from "./offeredTools.ts"
 import type { Resources } from "./Resources.ts"
 import { toTool } from "./Tools.ts"
 
@@ -47,31 +47,35 @@ export const searchTools = (
     if (!Number.isInteger(limit) || limit < 1 || limit > mostHits) {
       return yield* invalid("limit", `must be a whole number from 1 to ${mostHits}.`)
     }
-    const offers = new Map<ToolCatalog, Offer>()
-    yield* walkOfferedTools(resources, identity, input, undefined, ({ connection, integration, catalog }) => {
-      const known = offers.get(catalog)
-      if (known === undefined) offers.set(catalog, { integration, catalog, connections: [connection] })
-      else known.connections.push(connection)
+    // By integration and then by catalog: two integrations may have the same one, one integration several.
+    const offers = new Map<string, Map<ToolCatalog, Offer>>()
+    yield* walkOfferedTools(resources, identity, input, undefined, (offered) => {
+      const { integration, catalog } = offered
+      const ofIntegration = offers.get(integration.slug) ?? new Map<ToolCatalog, Offer>()
+      offers.set(integration.slug, ofIntegration)
+      const offer = ofIntegration.get(catalog)
+      if (offer === undefined) ofIntegration.set(catalog, { integration, catalog, connections: [offered] })
+      else offer.connections.push(offered)
       return true
     })
     if (offers.size === 0) return []
     const { readQuery, toolIndexOf } = yield* Effect.promise(() => import("../tool/ToolIndex.ts"))
     const words = readQuery(query)
     const ranked: Array<RankedOffer> = []
-    for (const offer of offers.values()) {
+    for (const offer of [...offers.values()].flatMap((ofIntegration) => [...ofIntegration.values()])) {
       const index = yield* Effect.promise(() => toolIndexOf(offer.catalog))
       const { slug, name } = offer.integration
       for (const { tool, score } of index.search(words, `${slug} ${name}`)) ranked.push({ offer, tool, score })
     }
-    if (offers.size > 1) ranked.sort((one, other) => other.score - one.score)
-    return bestOf(ranked, limit, offersByIntegration(offers.values()))
+    ranked.sort((one, other) => other.score - one.score)
+    return bestOf(ranked, limit, offers)
   })
 
 /** A catalog with the connections that offer it. */
 interface Offer {
   readonly integration: IntegrationRecord
   readonly catalog: ToolCatalog
-  readonly connections: Array<VisibleConnection>
+  readonly connections: Array<Pick<OfferedCatalog, "connection" | "isShown">>
 }
 
 interface RankedOffer extends RankedTool {
@@ -84,22 +88,11 @@ const mostAddresses = 10
 const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConnectionInputError> =>
   Effect.fail(new InvalidConnectionInputError({ field, fault }))
 
-const offersByIntegration = (offers: Iterable<Offer>): ReadonlyMap<string, ReadonlyArray<Offer>> => {
-  const found = new Map<string, Array<Offer>>()
-  for (const offer of offers) {
-    const { slug } = offer.integration
-    const known = found.get(slug)
-    if (known === undefined) found.set(slug, [offer])
-    else known.push(offer)
-  }
-  return found
-}
-
 /** The first hits of different tools that the caller may call. Catalogs of one integration may hold the same tool more than once. */
 const bestOf = (
   ranked: ReadonlyArray<RankedOffer>,
   limit: number,
-  offers: ReadonlyMap<string, ReadonlyArray<Offer>>,
+  offers: ReadonlyMap<string, ReadonlyMap<ToolCatalog, Offer>>,
 ): ReadonlyArray<FoundTool> => {
   const seen = new Set<string>()
   const best: Array<FoundTool> = []
@@ -108,7 +101,7 @@ const bestOf = (
     const key = JSON.stringify([slug, tool.name])
     if (seen.has(key)) continue
     seen.add(key)
-    const found = toFound(tool.name, score, offers.get(slug) ?? [offer])
+    const found = toFound(tool.name, score, offers.get(slug)?.values() ?? [])
     if (found !== undefined) best.push(found)
     if (best.length >= limit) break
   }
@@ -116,15 +109,15 @@ const bestOf = (
 }
 
 /** A tool with the connections that offer it to the caller; `undefined` where none does. */
-const toFound = (name: string, score: number, offers: ReadonlyArray<Offer>): FoundTool | undefined => {
+const toFound = (name: string, score: number, offers: Iterable<Offer>): FoundTool | undefined => {
   let first: Tool | undefined
   let addressCount = 0
   const addresses: Array<string> = []
   for (const { catalog, connections } of offers) {
     const tool = catalog.get(name)
     if (tool === undefined) continue
-    for (const connection of connections) {
-      if (mayCall(connection, tool) !== "allowed") continue
+    for (const { connection, isShown } of connections) {
+      if (mayCall(connection, tool) !== "allowed" || !isShown(tool)) continue
       first ??= toTool(connection.row, tool)
       if (addresses.length < mostAddresses) addresses.push(`${connectionAddress(connection.row)}.${name}`)
       addressCount += 1

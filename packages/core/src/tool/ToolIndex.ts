@@ -3,7 +3,7 @@
  *
  * BM25 by MiniSearch over name, title, keywords and description. Imported lazily: a host that never searches loads none of it.
  */
-import MiniSearch from "minisearch"
+import MiniSearch, { type SearchResult } from "minisearch"
 import { familyOf, type QueryWord, queryWords, termsOf } from "./searchTerms.ts"
 import type { ToolDef } from "./Tool.ts"
 import type { ToolCatalog } from "./ToolCatalog.ts"
@@ -16,7 +16,7 @@ export interface RankedTool {
 }
 
 /** Reads a query once, for all catalogs that it is put to. Of a long one, the first 24 words that say something count. */
-export const readQuery = (query: string): ReadonlyArray<QueryWord> => queryWords(query, mostWords)
+export const readQuery = (query: string): ReadonlyArray<QueryWord> => queryWords(query.slice(0, longestText), mostWords)
 
 /** The tools of one catalog, ready to be searched. */
 export class ToolIndex {
@@ -24,60 +24,58 @@ export class ToolIndex {
   readonly #index: MiniSearch<IndexedTool>
   /** How many terms each tool's name has. */
   readonly #nameLengths: ReadonlyArray<number>
-  readonly #vocabulary: ReadonlySet<string>
+  /** How often each term is in a field of a tool. */
+  readonly #frequencies: ReadonlyMap<string, number>
   /** Terms by what they have in common. */
   readonly #families: ReadonlyMap<string, ReadonlyArray<string>>
 
-  private constructor(tools: ReadonlyArray<ToolDef>, index: MiniSearch<IndexedTool>, vocabulary: ReadonlySet<string>) {
+  private constructor(
+    tools: ReadonlyArray<ToolDef>,
+    index: MiniSearch<IndexedTool>,
+    frequencies: ReadonlyMap<string, number>,
+  ) {
     this.#tools = tools
     this.#index = index
-    this.#vocabulary = vocabulary
+    this.#frequencies = frequencies
     this.#nameLengths = tools.map(({ name }) => new Set(termsOf(name)).size)
-    this.#families = families(vocabulary)
+    this.#families = families(frequencies.keys())
   }
 
   /** Indexes tools in portions, so that other work goes on meanwhile. */
   static async make(tools: ReadonlyArray<ToolDef>): Promise<ToolIndex> {
-    const vocabulary = new Set<string>()
+    const frequencies = new Map<string, number>()
     const index = new MiniSearch<IndexedTool>({
       fields: Object.keys(fieldBoosts),
       tokenize: (text) => {
         const terms = [...termsOf(text)]
-        for (const term of terms) vocabulary.add(term)
+        for (const term of new Set(terms)) frequencies.set(term, (frequencies.get(term) ?? 0) + 1)
         return terms
       },
       processTerm: asItIs,
     })
     await index.addAllAsync(tools.map(toIndexed), { chunkSize: 200 })
-    return new ToolIndex(tools, index, vocabulary)
+    return new ToolIndex(tools, index, frequencies)
   }
 
   /**
-   * The tools that any of the words is found in, best first.
+   * The tools that fit, best first: those that have one of the query's rarer words, ranked by all of them.
    *
    * A word of `place`, the name of where the tools are, is answered by each of them; a query that names nothing else, by all.
    */
   search(words: ReadonlyArray<QueryWord>, place: string): ReadonlyArray<RankedTool> {
     const placeTerms = new Set(termsOf(place))
     const answeredByAll = words.filter(({ terms }) => terms.every((term) => placeTerms.has(term)))
-    if (answeredByAll.length === words.length && words.length > 0)
+    if (words.length > 0 && answeredByAll.length === words.length)
       return this.#tools.map((tool) => ({ tool, score: 1 }))
-    const asked = this.#askedTerms(words)
-    const isUnknown = (term: string): boolean => asked.get(term)?.isOwn === true && !this.#vocabulary.has(term)
-    return this.#index
-      .search([...asked.keys()].join(" "), {
-        tokenize: (text) => text.split(" "),
-        processTerm: asItIs,
-        boost: fieldBoosts,
-        boostTerm: (term) => asked.get(term)?.weight ?? 0,
-        // Words that no tool has may be cut short or misspelled.
-        prefix: (term) => term.length >= 3 && isUnknown(term),
-        fuzzy: (term) => (term.length >= 4 && isUnknown(term) ? 0.25 : false),
-      })
+    const asked = words.map((word) => this.#ask(word))
+    const wordsOf = wordsByTerm(asked)
+    return this.#look(asked, this.#candidates(asked.filter(({ word }) => !answeredByAll.includes(word))))
       .map(({ id, score, queryTerms, match }) => {
         const index = id as number
-        const answered = new Set([...answeredByAll, ...queryTerms.map((term) => asked.get(term)?.word)])
-        const inName = Object.values(match).filter((fields) => fields.includes("name")).length
+        const answered = new Set(answeredByAll)
+        for (const term of queryTerms) for (const word of wordsOf.get(term) ?? []) answered.add(word)
+        let inName = 0
+        for (const term in match) if (match[term]?.includes("name") === true) inName += 1
         const explained = Math.min(1, inName / (this.#nameLengths[index] ?? 1))
         // MiniSearch multiplies by the number of terms, which here are many for one word.
         const relevance = score / queryTerms.length
@@ -89,20 +87,51 @@ export class ToolIndex {
       .sort((one, other) => other.score - one.score)
   }
 
-  /** What to look for: the words' own terms, and with less weight what else they may be called. */
-  #askedTerms(words: ReadonlyArray<QueryWord>): ReadonlyMap<string, AskedTerm> {
-    const asked = new Map<string, AskedTerm>()
-    const ask = (term: string, word: QueryWord, isOwn: boolean): void => {
-      if (!asked.has(term)) asked.set(term, { word, isOwn, weight: isOwn ? 1 : relatedWeight })
-    }
-    for (const word of words) for (const term of word.terms) ask(term, word, true)
-    for (const word of words) for (const term of word.synonyms) ask(term, word, false)
-    for (const word of words) {
-      for (const term of word.terms) {
-        for (const relative of this.#families.get(familyOf(term)) ?? []) ask(relative, word, false)
-      }
-    }
-    return asked
+  #ask(word: QueryWord): AskedWord {
+    const family = word.terms.flatMap((term) => this.#families.get(familyOf(term)) ?? [])
+    const related = [...family, ...word.synonyms].filter((term) => !word.terms.includes(term))
+    let frequency = 0
+    for (const term of new Set([...word.terms, ...family])) frequency += this.#frequencies.get(term) ?? 0
+    return { word, related, frequency }
+  }
+
+  /**
+   * The tools that have one of the rarer words, where there are more of the others than can be ranked in time; else `undefined`.
+   *
+   * Half of ten thousand tools "list" or "get" something: such words tell candidates apart and make none.
+   */
+  #candidates(asked: ReadonlyArray<AskedWord>): ReadonlySet<number> | undefined {
+    const rarestFirst = asked.toSorted((one, other) => one.frequency - other.frequency)
+    let found = 0
+    const common = rarestFirst.findIndex(({ frequency }) => {
+      const isTooMuch = found > 0 && found + frequency > mostCandidates
+      found += frequency
+      return isTooMuch
+    })
+    if (common === -1) return undefined
+    const rare = rarestFirst.slice(0, common).map((one) => ({ ...one, related: [] }))
+    return new Set(this.#look(rare, undefined).map(({ id }) => id as number))
+  }
+
+  #look(asked: ReadonlyArray<AskedWord>, among: ReadonlySet<number> | undefined): ReadonlyArray<SearchResult> {
+    const own = new Set(asked.flatMap(({ word }) => word.terms))
+    const related = new Set(asked.flatMap((one) => one.related).filter((term) => !own.has(term)))
+    const isUnknown = (term: string): boolean => own.has(term) && !this.#frequencies.has(term)
+    const ownTerms = [...own].join(" ")
+    const relatedTerms = { queries: [[...related].join(" ")], fields: ["name", "title", "keywords"] }
+    return this.#index.search(
+      { combineWith: "OR", queries: related.size === 0 ? [ownTerms] : [ownTerms, relatedTerms] },
+      {
+        tokenize: (text) => text.split(" "),
+        processTerm: asItIs,
+        boost: fieldBoosts,
+        boostTerm: (term) => (own.has(term) ? 1 : relatedWeight),
+        // Words that no tool has may be cut short or misspelled.
+        prefix: (term) => term.length >= 3 && isUnknown(term),
+        fuzzy: (term) => (term.length >= 4 && isUnknown(term) ? 0.25 : false),
+        ...(among === undefined ? {} : { boostDocument: (id: number) => (among.has(id) ? 1 : 0) }),
+      },
+    )
   }
 }
 
@@ -125,35 +154,55 @@ interface IndexedTool {
   readonly description: string
 }
 
-interface AskedTerm {
+interface AskedWord {
   readonly word: QueryWord
-  readonly isOwn: boolean
-  readonly weight: number
+  /** Other terms for it: other forms and words of the same meaning. */
+  readonly related: ReadonlyArray<string>
+  /** How often it is in a field of a tool, in any of its forms. */
+  readonly frequency: number
 }
 
 const mostWords = 24
+/** How much of a query, a description or keywords is read, in characters: catalogs may come from strangers. */
+const longestText = 2_000
 const fieldBoosts = { name: 3, title: 3, keywords: 1.5, description: 1 }
 const relatedWeight = 0.4
+const mostCandidates = 2_500
 /** How much of a score hangs on how much of the tool's name the query explains: `issues.create` before `issues.createComment`. */
 const nameShare = 0.7
 
 const toIndexed = ({ name, description = "", annotations, keywords = [] }: ToolDef, id: number): IndexedTool => ({
   id,
   name,
-  title: annotations?.title ?? /^.*?(?=[.!?](?:\s|$)|\n|$)/.exec(description)?.[0] ?? "",
-  keywords: keywords.join(" "),
-  description,
+  title:
+    annotations?.title?.slice(0, longestText) ??
+    /^.*?(?=[.!?](?:\s|$)|\n|$)/.exec(description.slice(0, longestText))?.[0] ??
+    "",
+  keywords: keywords.join(" ").slice(0, longestText),
+  description: description.slice(0, longestText),
 })
 
 const asItIs = (term: string): string => term
 
-const families = (vocabulary: ReadonlySet<string>): ReadonlyMap<string, ReadonlyArray<string>> => {
+const families = (terms: Iterable<string>): ReadonlyMap<string, ReadonlyArray<string>> => {
   const found = new Map<string, Array<string>>()
-  for (const term of vocabulary) {
+  for (const term of terms) {
     const family = familyOf(term)
     const relatives = found.get(family)
     if (relatives === undefined) found.set(family, [term])
     else relatives.push(term)
+  }
+  return found
+}
+
+const wordsByTerm = (asked: ReadonlyArray<AskedWord>): ReadonlyMap<string, ReadonlyArray<QueryWord>> => {
+  const found = new Map<string, Array<QueryWord>>()
+  for (const { word, related } of asked) {
+    for (const term of [...word.terms, ...related]) {
+      const known = found.get(term)
+      if (known === undefined) found.set(term, [word])
+      else known.push(word)
+    }
   }
   return found
 }

@@ -13,10 +13,11 @@ export interface QueryWord {
   readonly synonyms: ReadonlyArray<string>
 }
 
-/** The terms of a text, in order, repeated as often as they occur. A compound name gives itself and its parts. */
+/** The terms of a text, in order, repeated as often as they occur. A compound name gives itself and its parts; very long words give none. */
 export const termsOf = (text: string): ReadonlyArray<string> => {
   const terms: Array<string> = []
   for (const [compound] of text.matchAll(words)) {
+    if (compound.length > longestWord) continue
     const parts = compound.match(partsOfName) ?? []
     // `GitHub`, `OAuth` and `createComment` are written as one word elsewhere.
     if (parts.length !== 1) terms.push(termOf(compound))
@@ -34,6 +35,7 @@ export const queryWords = (query: string, limit: number): ReadonlyArray<QueryWor
   for (const word of telling.length > 0 ? telling : all) {
     if (found.size >= limit) break
     const terms = [...new Set(termsOf(abbreviations.get(word.toLowerCase()) ?? word))]
+    if (terms.length === 0) continue
     const synonyms = terms.length === 1 ? synonymsOf.get(terms[0] ?? "") : undefined
     found.set(terms.join(" "), { terms, synonyms: synonyms ?? [] })
   }
@@ -42,6 +44,9 @@ export const queryWords = (query: string, limit: number): ReadonlyArray<QueryWor
 
 /** What the forms of an English word have in common, such as `cancel` of `cancelled`; sometimes of words that only look alike. */
 export const familyOf = (term: string): string => stemmer(term)
+
+/** What is longer is no word, and costs more than it is worth. */
+const longestWord = 64
 
 const words = /[\p{L}\p{M}\p{N}]+/gu
 
