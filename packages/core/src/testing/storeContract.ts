@@ -4,6 +4,7 @@
  * suite of its own: `leaseContract`.
  */
 import type { ContractCase } from "./ContractCase.ts"
+import { addAccessCases } from "./storeAccessCases.ts"
 import { addAccountCases } from "./storeAccountCases.ts"
 import { addConnectionCases } from "./storeConnectionCases.ts"
 import { addCatalogCases, addIntegrationCases } from "./storeIntegrationCases.ts"
@@ -37,6 +38,7 @@ export const storeContract = (make: MakeStore, capabilities: StoreCapabilities =
   for (const add of [
     addConnectionCases,
     addAccountCases,
+    addAccessCases,
     addIntegrationCases,
     addCatalogCases,
     addOAuthClientCases,

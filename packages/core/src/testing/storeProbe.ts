@@ -15,6 +15,7 @@ import type { Store } from "../integration/Store.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey } from "../tool/ToolCatalog.ts"
 import { type ContractCase, failureOf, settled, succeeding } from "./ContractCase.ts"
+import { accessCalls } from "./storeAccessProbe.ts"
 import { oauthClient, OAuthProbe, oauthSession, revocation } from "./storeOAuthProbe.ts"
 
 /** A fresh, empty store with the handles the contract needs; made anew for each case. */
@@ -211,6 +212,7 @@ export class StoreProbe {
       ["oauth.revocations.put", revocations.put(revocation("tenant", "id"))],
       ["oauth.revocations.remove", revocations.remove("tenant", "id")],
       ["oauth.revocations.due", revocations.due({ tenant: "tenant", now: 0, limit: 1 })],
+      ...accessCalls(this.store),
       ["lease.hold", lease.hold("key", () => Effect.die(new Error("The lease was given.")))],
     ]
     for (const [call, effect] of calls) {

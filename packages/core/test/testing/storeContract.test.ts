@@ -397,6 +397,8 @@ describe("declared capabilities", () => {
 
   it("fail a store whose handles do not see each other", async () => {
     expect(await failuresOf(shared(false), { durable: true })).toEqual([
+      "shows a default to every process as soon as it is written or removed",
+      "tells every handle what another one granted, shared and took back",
       "gives back everything after it was closed and opened again",
       "shows at once what another handle wrote or removed",
       "loses no update when several handles compare and set at once",
@@ -405,7 +407,7 @@ describe("declared capabilities", () => {
   })
 
   it("fail a store that lacks what it declares, and one that works without its backend", async () => {
-    expect(await failuresOf(() => memoryStore(), { durable: true })).toHaveLength(5)
+    expect(await failuresOf(() => memoryStore(), { durable: true })).toHaveLength(7)
     expect(await failuresOf(() => ({ store: memoryStore(), breakBackend: () => {} }), { breakable: true })).toEqual([
       "fails every call as unavailable when its backend cannot be reached",
     ])
