@@ -21,16 +21,15 @@ import type { ToolResult } from "../tool/ToolResult.ts"
 import { actingAgent } from "./access.ts"
 import { createAgent, type CreateAgentError, removeAgent } from "./Agents.ts"
 import { andThen } from "./andThen.ts"
-import type { CatalogError } from "./Catalogs.ts"
+import { type CallOptions, callTool, executeTool } from "./callTool.ts"
 import { connectionFetch } from "./connectionFetch.ts"
 import { getConnection, listConnections, type ListConnectionsInput } from "./Connections.ts"
-import type { SelectError } from "./ConnectionSelector.ts"
 import { delegate, type GrantError, listGrants, requireSubAgent, revoke } from "./Grants.ts"
 import type { Resources } from "./Resources.ts"
+import { type FoundTool, searchTools, type SearchToolsInput } from "./searchTools.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
-import { executeTool } from "./callTool.ts"
 import type { ExecuteError } from "./ToolInvoker.ts"
-import { listTools, type ListToolsInput, toolSchema } from "./Tools.ts"
+import { listTools, type ListToolsInput, toolSchema, type ToolSchemaError } from "./Tools.ts"
 
 /** Why somebody is not, or no longer, taken for an agent. */
 export type AgentAdmissionError = AgentNotFoundError | InvalidAgentKeyError | StoreUnavailableError
@@ -38,7 +37,10 @@ export type AgentAdmissionError = AgentNotFoundError | InvalidAgentKeyError | St
 /** `tools` of an agent's executor on the Effect surface. */
 export interface EffectAgentTools {
   list(input?: ListToolsInput): Effect.Effect<ReadonlyArray<Tool>, AgentAdmissionError | InvalidConnectionInputError>
-  schema(address: string): Effect.Effect<ToolSchema | null, AgentAdmissionError | SelectError | CatalogError>
+  search(
+    input: SearchToolsInput,
+  ): Effect.Effect<ReadonlyArray<FoundTool>, AgentAdmissionError | InvalidConnectionInputError>
+  schema(address: string): Effect.Effect<ToolSchema | null, AgentAdmissionError | ToolSchemaError>
 }
 
 /** `connections` of an agent's executor on the Effect surface. */
@@ -70,6 +72,12 @@ export interface EffectAgentExecutor {
     address: string,
     args?: unknown,
     options?: Omit<ExecuteOptions, "signal">,
+  ): Effect.Effect<ToolResult, AgentAdmissionError | ExecuteError>
+  call(
+    integration: string,
+    tool: string,
+    args?: unknown,
+    options?: Omit<CallOptions, "signal">,
   ): Effect.Effect<ToolResult, AgentAdmissionError | ExecuteError>
 }
 
@@ -133,6 +141,7 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
     identity,
     tools: {
       list: (input = {}) => admitted(() => listTools(resources, identity, input)),
+      search: (input) => admitted(() => searchTools(resources, identity, input)),
       schema: (address) => admitted(() => toolSchema(resources, identity, address)),
     },
     connections: {
@@ -167,6 +176,8 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
         ),
     },
     execute: (address, args, options) => admitted(() => executeTool(resources, identity, address, args, options)),
+    call: (integration, tool, args, options) =>
+      admitted(() => callTool(resources, identity, integration, tool, args, options)),
   }
 }
 
