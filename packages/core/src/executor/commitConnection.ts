@@ -5,8 +5,10 @@
  * for revocation once nothing depends on it any more.
  */
 import { randomUUID } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { type ConnectionRow, firstVersion } from "../connection/Connection.ts"
 import { ConnectionConflictError, type InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
@@ -78,12 +80,18 @@ export const commitConnection = (
       const endPrevious = yield* endGrant(resources, previous, row)
       const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
       const restoreItems = yield* writeItems(row, previous)
-      const isWritten = yield* Effect.onError(
-        Effect.gen(function* () {
-          if (catalog !== undefined) yield* store.catalogs.put(catalog.key, catalog.tools)
-          return yield* store.connections.put(row, previous?.version ?? 0)
-        }),
-        () => Effect.andThen(restoreCatalog, restoreItems),
+      const written = row
+      const writing = Effect.gen(function* () {
+        if (catalog !== undefined) yield* store.catalogs.put(catalog.key, catalog.tools)
+        return yield* store.connections.put(written, previous?.version ?? 0)
+      })
+      const isWritten = yield* Effect.uninterruptible(
+        Effect.onError(
+          Effect.catchTag(writing, "StoreUnavailableError", (error) =>
+            Effect.flatMap(isThere(resources, written), (there) => (there ? Effect.succeed(true) : Effect.fail(error))),
+          ),
+          () => Effect.andThen(restoreCatalog, restoreItems),
+        ),
       )
       if (!isWritten) continue
       if (previous !== undefined) yield* deleteItems(resources, previous, row)
@@ -92,6 +100,19 @@ export const commitConnection = (
     }
     return yield* Effect.fail(new ConnectionConflictError({ connection: connectionAddress(row) }))
   })
+
+/**
+ * Whether a row is stored though writing it failed: the answer may have been lost, and what was there before must not be put back under
+ * a row that is. A store that still does not answer counts as one that wrote nothing.
+ */
+const isThere = ({ store }: Resources, row: ConnectionRow): Effect.Effect<boolean> =>
+  store.connections.get(row).pipe(
+    Effect.retry({ times: 4, schedule: Schedule.exponential(100) }),
+    Effect.map((stored) => stored !== undefined && isDeepStrictEqual(asStored(stored), asStored(row))),
+    Effect.orElseSucceed(() => false),
+  )
+
+const asStored = (row: ConnectionRow): unknown => JSON.parse(JSON.stringify(row))
 
 const versionAfter = (previous: ConnectionRow | undefined, now: number): number =>
   previous === undefined ? firstVersion(now) : previous.version + 1
