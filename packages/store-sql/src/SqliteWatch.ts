@@ -5,12 +5,21 @@
  */
 import type { ChangeWatch } from "./ChangeWatch.ts"
 
-/** Makes the watch of a file. `dataVersion` answers `undefined` while the file is not open, and may throw. */
+/**
+ * Makes the watch of a file. `dataVersion` answers `undefined` while the file is not open, and may throw.
+ *
+ * It is asked once for all reads of one uninterrupted stretch of this process: nothing can have told the process of a change in between.
+ */
 export const sqliteWatch = (dataVersion: () => number | undefined): ChangeWatch => {
   const proof = { stamp: 0, at: 0 }
   let isProven = false
+  let isAsked = false
+  const askAgain = (): void => {
+    isAsked = false
+  }
   return {
     stamp: () => {
+      if (isAsked) return proof.stamp
       let version: number | undefined
       try {
         version = dataVersion()
@@ -19,6 +28,8 @@ export const sqliteWatch = (dataVersion: () => number | undefined): ChangeWatch 
       }
       if (version === undefined) return undefined
       isProven = true
+      isAsked = true
+      queueMicrotask(askAgain)
       proof.stamp = version
       proof.at = performance.now()
       return version
