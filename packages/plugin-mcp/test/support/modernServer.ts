@@ -38,7 +38,9 @@ export const modernServer = async ({ guard, path = "/mcp" }: TestServerOptions =
       cancelled += 1
     })
     for (const name of more) {
-      server.registerTool(name, { description: "Came later.", annotations }, () => ({ content: [{ type: "text", text: name }] }))
+      server.registerTool(name, { description: "Came later.", annotations }, () => ({
+        content: [{ type: "text", text: name }],
+      }))
     }
     return server
   }
@@ -87,7 +89,10 @@ const addTools = (server: McpServer, authorization: string | null, onCancelled: 
       { type: "text", text: "two" },
     ],
   }))
-  server.registerTool("fail", { annotations }, () => ({ isError: true, content: [{ type: "text", text: "The disk is full." }] }))
+  server.registerTool("fail", { annotations }, () => ({
+    isError: true,
+    content: [{ type: "text", text: "The disk is full." }],
+  }))
   server.registerTool("slow", { annotations }, async (context) => {
     const { signal, _meta } = context.mcpReq
     const progressToken = (_meta as { readonly progressToken?: string | number } | undefined)?.progressToken

@@ -118,7 +118,10 @@ const addTools = (server: McpServer, authorization: string | null, onCancelled: 
       { type: "text", text: "two" },
     ],
   }))
-  server.registerTool("fail", { annotations }, () => ({ isError: true, content: [{ type: "text", text: "The disk is full." }] }))
+  server.registerTool("fail", { annotations }, () => ({
+    isError: true,
+    content: [{ type: "text", text: "The disk is full." }],
+  }))
   server.registerTool("slow", { annotations }, async ({ signal, _meta, sendNotification }) => {
     const progressToken = _meta?.progressToken
     if (progressToken !== undefined) {

@@ -19,7 +19,11 @@ import type { Resources } from "../Resources.ts"
 import { isSameIssuer } from "./clientServer.ts"
 import { startFailure } from "./OAuthFlow.ts"
 import { protocolOf } from "./protocol.ts"
-import { registerDynamicClient, type RegisterDynamicClientError } from "./registerDynamicClient.ts"
+import {
+  registerDynamicClient,
+  type RegisterDynamicClientError,
+  type RegisterDynamicClientInput,
+} from "./registerDynamicClient.ts"
 import { startFlow } from "./startFlow.ts"
 import type { StartOAuthError, StartOAuthResult } from "./StartingFlow.ts"
 
@@ -82,7 +86,7 @@ const clientFor = (
         `the server ${issuer} lets nobody register. Register an application there and enter it with oauth.createClient.`,
       )
     }
-    const { slug } = yield* registerDynamicClient(resources, identity, {
+    const wanted: RegisterDynamicClientInput = {
       owner: clientOwner,
       slug: `auto-${integration.slug}`,
       issuer: server.issuer ?? "",
@@ -90,9 +94,21 @@ const clientFor = (
       template: template.slug,
       resource: template.resource,
       redirectUri: input.redirectUri,
-    })
+    }
+    const { slug } = yield* registerDynamicClient(resources, identity, wanted, yield* laterScope(resources, template))
     return slug
   })
+
+/** What the resource may ask for one day, by its own word. */
+const laterScope = (resources: Resources, { resource }: OAuth2Template): Effect.Effect<string | null> =>
+  resource === undefined || !/^https?:/i.test(resource)
+    ? Effect.succeed(null)
+    : Effect.orElseSucceed(
+        Effect.flatMap(protocolOf(resources), ({ discovery }) =>
+          Effect.map(discovery.probe(resource), (found) => found.resourceScopesSupported?.join(" ") ?? null),
+        ),
+        () => null,
+      )
 
 const templateOf = (
   integration: IntegrationRecord,

@@ -63,14 +63,17 @@ interface Wanted {
   readonly issuer: string
   readonly redirectUri: string | null
   readonly scope: string | null
+  /** Scopes that may be asked for later, so that nobody has to register again for them. */
+  readonly laterScope: string | null
   readonly resource: string | null
 }
 
-/** See the file's header. */
+/** See the file's header. `laterScope` is registered as well where something is registered, and not otherwise missed. */
 export const registerDynamicClient = (
   resources: Resources,
   identity: Identity,
   input: RegisterDynamicClientInput,
+  laterScope: string | null = null,
 ): Effect.Effect<OAuthClient, RegisterDynamicClientError> =>
   Effect.gen(function* () {
     const key = yield* clientKey(identity, input.owner, input.slug)
@@ -88,6 +91,7 @@ export const registerDynamicClient = (
       ...found,
       redirectUri,
       scope: scopes === null ? null : scopeUnion(scopes, isAsked ? offline : null),
+      laterScope,
       resource: input.resource ?? found.resource,
     }
     return yield* resources.exclusively(
@@ -166,13 +170,15 @@ const byRegistration = (
   protocol: Protocol,
   { clientName, initialAccessToken }: RegisterDynamicClientInput,
   wanted: Wanted,
-): Effect.Effect<readonly [ClientContent, ClientSecrets], OAuthRegistrationError> =>
-  Effect.map(
+): Effect.Effect<readonly [ClientContent, ClientSecrets], OAuthRegistrationError> => {
+  // Servers hold an application to the scopes that it registered with; one that named none may ask for any.
+  const scope = wanted.scope === null ? null : scopeUnion(wanted.scope, wanted.laterScope)
+  return Effect.map(
     protocol.registerClient(protocol.http, wanted.server, {
       redirectUri: wanted.redirectUri,
       grantTypes: [wanted.grant],
       clientName: clientName ?? resources.clientName,
-      scope: wanted.scope,
+      scope,
       initialAccessToken: initialAccessToken === undefined ? undefined : Redacted.make(initialAccessToken),
     }),
     (registered) => [
@@ -183,7 +189,7 @@ const byRegistration = (
         tokenEndpointAuthMethod: registered.tokenEndpointAuthMethod,
         registration: {
           redirectUri: wanted.redirectUri,
-          scope: wanted.scope,
+          scope,
           secretExpiresAt: registered.secretExpiresAt,
           configurationUrl: registered.configurationUrl,
         },
@@ -194,6 +200,7 @@ const byRegistration = (
       },
     ],
   )
+}
 
 const contentOf = ({ key, grant, issuer, resource }: Wanted) => ({
   ...key,
