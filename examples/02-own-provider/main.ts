@@ -54,7 +54,7 @@ const service = definePlugin({
         authTemplates: [{ slug: "apiKey", type: "apiKey", headers: { "X-API-Key": [variable("token")] } }],
       }),
   }),
-  resolveTools: () => [{ name: "me" }],
+  resolveTools: () => [{ name: "me", annotations: { readOnlyHint: true } }],
   // The service echoes the key; a plugin's answer is cleaned of it before anybody sees it.
   invokeTool: async ({ send }) => (await send({ url: "/me" })).json(),
 })

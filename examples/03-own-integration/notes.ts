@@ -24,11 +24,13 @@ const tools: ReadonlyArray<ToolDef> = [
     name: "add",
     description: "Adds a note.",
     inputSchema: { type: "object", properties: { text }, required: ["text"], additionalProperties: false },
+    annotations: { readOnlyHint: false, destructiveHint: false },
   },
   {
     name: "publish",
     description: "Publishes a note; asks for the audience.",
     inputSchema: { type: "object", properties: { id }, required: ["id"], additionalProperties: false },
+    annotations: { readOnlyHint: false, destructiveHint: false },
   },
   {
     name: "delete",

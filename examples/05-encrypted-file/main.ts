@@ -32,7 +32,7 @@ const billing = definePlugin({
         authTemplates: [{ slug: "bearer", type: "bearer" }],
       }),
   }),
-  resolveTools: () => [{ name: "me" }],
+  resolveTools: () => [{ name: "me", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ send }) => (await send({ url: "/me" })).json(),
 })
 const start = async (provider: ReturnType<typeof encryptedFileProvider>) => {

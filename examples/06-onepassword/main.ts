@@ -66,7 +66,7 @@ const billing = definePlugin({
         authTemplates: [{ slug: "bearer", type: "bearer" }],
       }),
   }),
-  resolveTools: () => [{ name: "invoices" }],
+  resolveTools: () => [{ name: "invoices", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ send }) => (await send({ url: "/invoices" })).json(),
 })
 

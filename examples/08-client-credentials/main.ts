@@ -24,7 +24,7 @@ const account = definePlugin({
         authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["reports:read"] }],
       }),
   }),
-  resolveTools: () => [{ name: "read" }],
+  resolveTools: () => [{ name: "read", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ send }) => (await send({ url: "/resource" })).json(),
 })
 await using executor = await createExecutor({

@@ -23,7 +23,7 @@ const account = definePlugin({
         authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["notes:read"] }],
       }),
   }),
-  resolveTools: () => [{ name: "read" }],
+  resolveTools: () => [{ name: "read", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ send }) => (await send({ url: "/resource" })).json(),
 })
 

@@ -44,7 +44,7 @@ const apis = definePlugin({
       })
     },
   }),
-  resolveTools: () => [{ name: "read" }],
+  resolveTools: () => [{ name: "read", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ send, integration }) => (await send({ url: integration.config as string })).json(),
 })
 

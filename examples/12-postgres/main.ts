@@ -38,7 +38,7 @@ const account = definePlugin({
         authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["mail:read"] }],
       }),
   }),
-  resolveTools: () => [{ name: "read" }],
+  resolveTools: () => [{ name: "read", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ send }) => (await send({ url: "/resource" })).json(),
 })
 

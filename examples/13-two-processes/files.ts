@@ -16,7 +16,7 @@ const filesPlugin = definePlugin({
         config: resource,
       }),
   }),
-  resolveTools: () => [{ name: "whoami" }],
+  resolveTools: () => [{ name: "whoami", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ fetch, integration }) => {
     const response = await fetch(integration.config as string)
     return { ok: response.ok as true, data: await response.text(), http: { status: response.status, headers: {} } }

@@ -16,6 +16,7 @@ export const localPlugin = definePlugin({
   resolveTools: () => [
     {
       name: "add",
+      annotations: { readOnlyHint: true },
       inputSchema: {
         type: "object",
         properties: { one: { type: "number" }, other: { type: "number" } },

@@ -44,7 +44,7 @@ export const chaosPlugin = definePlugin({
         authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["read"] }],
       }),
   }),
-  resolveTools: () => [{ name: "read" }],
+  resolveTools: () => [{ name: "read", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ fetch }) => {
     const response = await fetch("/resource")
     return response.ok

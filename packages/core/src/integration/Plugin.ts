@@ -208,7 +208,7 @@ export interface Plugin<Id extends string = string, Extension extends object = o
  *   extension: (ctx) => ({
  *     add: (slug: string) => ctx.integrations.register({ slug, baseUrl: "https://api.acme.example" }),
  *   }),
- *   resolveTools: () => [{ name: "status" }],
+ *   resolveTools: () => [{ name: "status", annotations: { readOnlyHint: true } }],
  *   invokeTool: async ({ fetch }) => (await fetch("/status")).json(),
  * })
  * ```

@@ -313,7 +313,11 @@ describe("refresh", () => {
       names = ["one"]
       const plugin = acmePlugin(
         { one: () => 1, two: () => 2 },
-        { catalog, resolveTools: () => names.map((name) => ({ name, description: `does ${name}` })) },
+        {
+          catalog,
+          resolveTools: () =>
+            names.map((name) => ({ name, description: `does ${name}`, annotations: { readOnlyHint: true } })),
+        },
       )
       const { executor, events } = await setStage({ plugin })
       await executor.connections.create(bearer)

@@ -81,7 +81,11 @@ describe("laziness", () => {
   it("reads nothing for lists, schemas, updates, invalid arguments and unknown tools", async () => {
     const plugin = acmePlugin(
       { call: ({ fetch }) => fetch("/").then(toJson) },
-      { resolveTools: () => [{ name: "call", inputSchema: { type: "object", required: ["id"] } }] },
+      {
+        resolveTools: () => [
+          { name: "call", inputSchema: { type: "object", required: ["id"] }, annotations: { readOnlyHint: true } },
+        ],
+      },
     )
     const { executor, vault } = await setReads({ plugin })
     await executor.tools.list()

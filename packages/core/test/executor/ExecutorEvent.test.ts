@@ -31,18 +31,20 @@ describe("events", () => {
       type: "tool.called",
       ...connection,
       chosenBy: "address",
+      identityMode: "either",
       durationMs: expect.any(Number) as number,
     }
+    const read = { decision: "approve", rule: "read_only" }
     expect(events.map(({ at: _at, tenant: _tenant, subject: _subject, ...event }) => event)).toEqual([
       { type: "connection.created", ...connection },
       { type: "connection.replaced", ...connection },
       { type: "connection.updated", ...connection },
-      { ...called, tool: "call", outcome: "ok" },
-      { ...called, tool: "broken", outcome: "tool_failed" },
+      { ...called, ...read, tool: "call", outcome: "ok" },
+      { ...called, ...read, tool: "broken", outcome: "tool_failed" },
       { ...called, tool: "nope", outcome: "ToolNotFoundError" },
       { type: "connection.refreshed", ...connection },
       { type: "connection.disabled", ...connection, reason: "disabled_by_host" },
-      { ...called, tool: "call", outcome: "connection_disabled" },
+      { ...called, ...read, tool: "call", outcome: "connection_disabled" },
       { type: "credential.failed", ...connection, code: "connection_disabled", reason: "disabled_by_host" },
       {
         type: "integration.updated",

@@ -35,7 +35,10 @@ const setCall = async (
   run: Run,
   options: Omit<StageOptions, "tools" | "plugin"> & { readonly tool?: Partial<ToolDef> } = {},
 ) => {
-  const plugin = acmePlugin({ call: run }, { resolveTools: () => [{ name: "call", ...options.tool }] })
+  const plugin = acmePlugin(
+    { call: run },
+    { resolveTools: () => [{ name: "call", annotations: { readOnlyHint: true }, ...options.tool }] },
+  )
   const stage = await setStage({ ...options, plugin })
   await stage.executor.connections.create({ ...main, template: "bearer", value: "s3cr3t-value" })
   return {
@@ -395,7 +398,10 @@ describe("a service that echoes the secret", () => {
 describe("addresses and arguments", () => {
   it("suggests up to five tools that are near, and says where to look when none is", async () => {
     const names = ["listIssues", "listIssue", "list.issues.all", "listIssuesOpen", "list-issues", "listIssues2", "zzz"]
-    const plugin = acmePlugin({}, { resolveTools: () => names.map((name) => ({ name })) })
+    const plugin = acmePlugin(
+      {},
+      { resolveTools: () => names.map((name) => ({ name, annotations: { readOnlyHint: true } })) },
+    )
     const { executor } = await setStage({ plugin })
     await executor.connections.create({ ...main, template: "none" })
     const error = await rejectionOf(executor.execute(toolOfMain("lisIssues")))
@@ -514,6 +520,7 @@ describe("addresses and arguments", () => {
       inputSchema: { type: "object", required: ["id"] },
       outputSchema: null,
       inputTypeScript: "{ id: unknown }",
+      annotations: { readOnlyHint: true },
     })
     expect(descriptions).toBe(1)
   })
@@ -565,6 +572,7 @@ describe("elicitation", () => {
         message: expect.stringContaining("call: deletes it") as string,
         tool: toolOfMain(),
         args: { id: 7 },
+        arguments: [{ name: "id", value: "7" }],
       },
     ])
   })

@@ -58,7 +58,7 @@ export const acmePlugin = (
       add: (input: IntegrationInput) => context.integrations.register(input),
       context: () => context,
     }),
-    resolveTools: () => Object.keys(tools).map((name) => ({ name })),
+    resolveTools: () => Object.keys(tools).map((name) => ({ name, annotations: { readOnlyHint: true } })),
     invokeTool: (call) => tools[call.tool.name]?.(call),
     ...handlers,
   })

@@ -385,7 +385,7 @@ describe("canaries", () => {
     for (const [name, provider] of Object.entries(providers)) {
       for (const broken of ["nothing", "catalogs.put", "connections.put", "connections.remove"]) {
         for (const resolveTools of [
-          () => [{ name: "call" }],
+          () => [{ name: "call", annotations: { readOnlyHint: true } }],
           () => Promise.reject(new Error("down")),
           async ({ fetch }: { readonly fetch: typeof globalThis.fetch }) => {
             throw new Error(await fetch("/echo").then((response) => response.text()))

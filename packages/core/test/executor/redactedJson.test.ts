@@ -15,7 +15,10 @@ const acme = definePlugin({
         authTemplates: [{ slug: "key", type: "apiKey", headers: { "X-Key": [variable("token")] } }],
       }),
   }),
-  resolveTools: () => [{ name: "echo" }, { name: "broken" }],
+  resolveTools: () => [
+    { name: "echo", annotations: { readOnlyHint: true } },
+    { name: "broken", annotations: { readOnlyHint: true } },
+  ],
   invokeTool: async ({ tool, send }) => (await send({ url: `/${tool.name}` })).json(),
 })
 

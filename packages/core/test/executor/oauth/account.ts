@@ -34,7 +34,7 @@ export const resourcePlugin = definePlugin({
   extension: (context) => ({
     add: (input: Parameters<typeof context.integrations.register>[0]) => context.integrations.register(input),
   }),
-  resolveTools: () => [{ name: "whoami" }],
+  resolveTools: () => [{ name: "whoami", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ fetch, integration }) => {
     const response = await fetch(integration.config as string)
     return { ok: response.ok as true, data: await response.text(), http: { status: response.status, headers: {} } }
