@@ -37,9 +37,9 @@ export const codeOfError = (error: GraphQLResponseError): string | undefined => 
   return error.type === undefined ? undefined : codes.get(error.type)
 }
 
-/** The messages in one sentence. */
+/** The messages in one sentence, without the period at its end. */
 export const sentenceOf = (errors: ReadonlyArray<GraphQLResponseError>): string => {
-  const messages = [...new Set(errors.map(({ message }) => message))]
+  const messages = [...new Set(errors.map(({ message }) => message.trim().replace(/\.$/, "")))]
   const shown = messages.slice(0, 3).join("; ")
   return cut(messages.length > 3 ? `${shown}; and ${messages.length - 3} more` : shown, 500)
 }
