@@ -125,6 +125,16 @@ export const accessOfAgent = (
     index.isComplete ? index.accessOfAgents(row, now) : undefined,
   )
 
+/** Whether the caller has the tools of an integration: everybody but agents that were not allowed it. */
+export const hasIntegration = (
+  resources: Resources,
+  identity: Identity,
+  slug: string,
+): Effect.Effect<boolean, StoreUnavailableError> =>
+  identity.agent === undefined
+    ? Effect.succeed(true)
+    : andThen(rightsOf(resources, identity), ({ index }) => Effect.succeed(index.isComplete && index.allows(slug)))
+
 /** The agent that acts, if it and every agent above it are there. */
 export const actingAgent = (
   resources: Resources,

@@ -92,6 +92,6 @@ const nextStepOf = ({
   if (isAgent) return "Somebody has to grant this agent a connection of it, and then repeat the call."
   if (authorizeUrl !== undefined) return "The person follows authorizeUrl; then repeat the call."
   const who = isTheirs ? "The person connects it" : "An administrator connects it"
-  const how = connectUrl === undefined ? "with connections.create or oauth.start" : "at connectUrl"
+  const how = connectUrl === undefined ? "with connections.create or oauth.connect" : "at connectUrl"
   return `${who} ${how}; then repeat the call.`
 }

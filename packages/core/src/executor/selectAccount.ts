@@ -22,7 +22,7 @@ import { ownerOfCall } from "../identity/IdentityMode.ts"
 import { compiledIntegration, identityModeOf, type IntegrationRecord } from "../integration/Integration.ts"
 import { IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
-import { type VisibleConnection, visibleConnection, visibleConnections } from "./access.ts"
+import { hasIntegration, type VisibleConnection, visibleConnection, visibleConnections } from "./access.ts"
 import { andThen } from "./andThen.ts"
 import type { ChosenBy } from "./CallTrace.ts"
 import { connectionRequired } from "./connectionRequired.ts"
@@ -54,16 +54,18 @@ export type SelectAccountError =
   | ConnectionRequiredError
   | StoreUnavailableError
 
-/** The integration of a slug. */
+/** The integration of a slug; one that an agent was not allowed is not there. */
 export const integrationOfCall = (
   resources: Resources,
   identity: Identity,
   slug: string,
 ): Effect.Effect<IntegrationRecord, IntegrationNotFoundError | StoreUnavailableError> =>
   andThen(resources.store.integrations.get(identity.tenant, slug, "recent"), (integration) =>
-    integration === undefined
-      ? Effect.fail(new IntegrationNotFoundError({ integration: slug }))
-      : Effect.succeed(integration),
+    andThen(hasIntegration(resources, identity, slug), (isThere) =>
+      integration === undefined || !isThere
+        ? Effect.fail(new IntegrationNotFoundError({ integration: slug }))
+        : Effect.succeed(integration),
+    ),
   )
 
 /** Selects the connection that a call of an integration runs as; see the file's header. Quietly: begins no flow for one that is missing. */
