@@ -79,10 +79,10 @@ export const startLibraryService = async (token: string) => {
     logging: false,
     plugins: [
       {
-        onRequest: ({ request, fetchAPI, endResponse }) => {
-          if (request.headers.get("authorization") === `Bearer ${token}`) return
+        onRequest: (event) => {
+          if (event.request.headers.get("authorization") === `Bearer ${token}`) return
           const errors = [{ message: "Sign in first.", extensions: { code: "UNAUTHENTICATED" } }]
-          endResponse(fetchAPI.Response.json({ errors }))
+          event.endResponse(event.fetchAPI.Response.json({ errors }))
         },
       },
     ],

@@ -306,7 +306,7 @@ describe("a call", () => {
     })
     expect(await service.call("query.strict")).toMatchObject({
       ok: false,
-      error: { code: "graphql_error", message: expect.stringContaining("Not to be had.") },
+      error: { code: "graphql_error", message: expect.stringContaining("Not to be had") },
     })
     expect(await service.call("query.fail", { code: "NOT_FOUND" })).toMatchObject({ error: { code: "not_found" } })
     expect(await service.call("query.fail", { code: "RATE_LIMITED" })).toMatchObject({
@@ -330,7 +330,7 @@ describe("a call", () => {
           connection: "tools.people.org.main",
           reason: "graphql_error",
           authRequired: true,
-          nextStep: expect.stringContaining("Sign in first."),
+          nextStep: expect.stringContaining("Sign in first"),
         },
       },
     })

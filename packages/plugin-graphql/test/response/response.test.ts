@@ -104,7 +104,7 @@ describe("errors without data", () => {
         error: {
           code: "bad_request",
           status: 400,
-          message: expect.stringContaining("Cannot query x."),
+          message: expect.stringContaining("Cannot query x"),
           retryable: false,
         },
       })
