@@ -3,7 +3,7 @@
  */
 import { createHash } from "node:crypto"
 import { ProtocolError, ProtocolErrorCode, SdkError, SdkErrorCode, SdkHttpError } from "@modelcontextprotocol/client"
-import type { InvokeToolInput, ResolveToolsInput, ToolDef, ToolResult } from "@keyward/core"
+import type { ConnectionHandle, InvokeToolInput, ResolveToolsInput, ToolDef, ToolResult } from "@keyward/core"
 import { type CallScope, scopeOf } from "./call/callScope.ts"
 import { readContent } from "./call/content.ts"
 import { type RequiredVisit, visit } from "./call/elicitation.ts"
@@ -13,7 +13,7 @@ import { connectLink, type LinkPurpose, type LinkSettings } from "./link/connect
 import { LinkPool, type LinkPoolLimits } from "./link/LinkPool.ts"
 import type { McpLink } from "./link/McpLink.ts"
 import { RestartLimit } from "./link/RestartLimit.ts"
-import { configOf, type McpConfig } from "./server/McpConfig.ts"
+import { configOf } from "./server/McpConfig.ts"
 
 /** How many clients there may be, and how often a process is started again. */
 export interface McpCallsLimits extends LinkPoolLimits {
@@ -38,7 +38,7 @@ export class McpCalls {
     const scope = scopeOf(input)
     try {
       if (handle === null) return await this.#listOnce(input, scope)
-      return await this.#repeating(handle.key, input, scope, async (link) => toToolDefs(await link.listTools(scope)))
+      return await this.#repeating(handle, input, scope, async (link) => toToolDefs(await link.listTools(scope)))
     } catch (error) {
       throw scope.failure ?? error
     } finally {
@@ -52,7 +52,7 @@ export class McpCalls {
     const { tool, args, handle } = input
     const call = { name: tool.name, args, definition: definitionOf(tool), onProgress: input.progress }
     try {
-      const result = await this.#repeating(handle.key, input, scope, (link) =>
+      const result = await this.#repeating(handle, input, scope, (link) =>
         afterVisits(scope, () => link.callTool(scope, call)),
       )
       if (result.isError !== true) return { ok: true, data: readContent(result) }
@@ -91,39 +91,45 @@ export class McpCalls {
 
   /** Does something with the caller's client, and once more with a new one when the server says that it did not do it. */
   async #repeating<A>(
-    key: string,
+    handle: ConnectionHandle,
     input: InvokeToolInput | ResolveToolsInput,
     scope: CallScope,
     run: (link: McpLink) => Promise<A>,
   ): Promise<A> {
-    const link = await this.#linkOf(key, input, scope)
+    const link = await this.#linkOf(handle, input, scope)
     try {
       return await run(link)
     } catch (error) {
       if (scope.signal.aborted || !wasNotTaken(link, error)) throw error
-      this.#pool.drop(key, link)
+      this.#pool.drop(handle.key, link)
     }
     scope.failure = undefined
-    return run(await this.#linkOf(key, input, scope))
+    return run(await this.#linkOf(handle, input, scope))
   }
 
-  async #linkOf(key: string, input: InvokeToolInput | ResolveToolsInput, scope: CallScope): Promise<McpLink> {
+  async #linkOf(
+    handle: ConnectionHandle,
+    input: InvokeToolInput | ResolveToolsInput,
+    scope: CallScope,
+  ): Promise<McpLink> {
     const config = configOf(input.integration)
+    const { key, generation } = handle
     // A process has its credential from when it was started; it is looked at with each call, and another one starts another process.
     const environment = config.transport === "http" ? nothing : await input.environment()
-    const variant = config.transport === "http" ? "" : digestOf(environment)
+    const variant = config.transport === "http" ? generation : `${generation} ${digestOf(environment)}`
+    const { fetch, toolsChanged } = handle
     const link =
       this.#pool.connected(key, variant) ??
       (await this.#pool.get(key, {
         variant,
-        connect: () => this.#connect(key, config, { ...purpose(input, config), environment }, scope),
+        connect: () => this.#connect(key, { config, fetch, environment, onToolsChanged: () => toolsChanged() }, scope),
       }))
     link.listen()
     return link
   }
 
-  #connect(key: string, config: McpConfig, purpose: LinkPurpose, scope: CallScope): Promise<McpLink> {
-    if (config.transport === "http") return connectLink(this.#settings, purpose, scope)
+  #connect(key: string, purpose: LinkPurpose, scope: CallScope): Promise<McpLink> {
+    if (purpose.config.transport === "http") return connectLink(this.#settings, purpose, scope)
     this.#restarts.check(key)
     return connectLink(this.#settings, { ...purpose, onClose: () => this.#restarts.ended(key) }, scope)
   }
@@ -150,15 +156,6 @@ const purposeOf = async (input: ResolveToolsInput): Promise<LinkPurpose> => {
   const environment = config.transport === "http" ? nothing : await input.environment()
   return { config, fetch: input.fetch, environment, onToolsChanged: () => undefined }
 }
-
-const purpose = (
-  { handle, fetch }: InvokeToolInput | ResolveToolsInput,
-  config: McpConfig,
-): Omit<LinkPurpose, "environment"> => ({
-  config,
-  fetch: handle?.fetch ?? fetch,
-  onToolsChanged: () => handle?.toolsChanged(),
-})
 
 const unavailable = ({ handle }: InvokeToolInput): ToolResult => {
   handle.toolsChanged()

@@ -30,7 +30,7 @@ import { callEnvironment } from "./callEnvironment.ts"
 import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
 import { catalogSync } from "./CatalogSync.ts"
-import { handleKey, SelectedHandle } from "./ConnectionHandle.ts"
+import { generationOf, SelectedHandle } from "./ConnectionHandle.ts"
 import { asOwner, pluginOf, selectByKey, type SelectedConnection } from "./ConnectionSelector.ts"
 import { type CredentialSource, storedCredential } from "./CredentialSource.ts"
 import type { Resources } from "./Resources.ts"
@@ -97,7 +97,7 @@ const relisted = (
     if (JSON.stringify(before) === JSON.stringify(tools)) return
     // What another credential may list is not this one's catalog.
     const after = yield* selectByKey(resources, identity, key.connection)
-    if (handleKey(after) !== handleKey(selected)) return
+    if (generationOf(after) !== generationOf(selected)) return
     yield* store.catalogs.put(key, tools)
     announce(resources, identity, selected.row, { type: "connection.refreshed" })
   })

@@ -20,7 +20,18 @@ export class SelectedHandle implements ConnectionHandle {
   }
 
   get key(): string {
-    return handleKey(this.#selected)
+    const { identity, row } = this.#selected
+    return JSON.stringify([
+      identity.tenant,
+      identity.subject,
+      identity.agent ?? null,
+      connectionAddress(row),
+      row.subject,
+    ])
+  }
+
+  get generation(): string {
+    return generationOf(this.#selected)
   }
 
   get fetch(): Fetch {
@@ -28,14 +39,7 @@ export class SelectedHandle implements ConnectionHandle {
   }
 }
 
-/** Names who uses which credential of which revision of an integration. */
-export const handleKey = ({ identity, row, integration }: SelectedConnection): string =>
-  JSON.stringify([
-    identity.tenant,
-    identity.subject,
-    identity.agent ?? null,
-    connectionAddress(row),
-    integration.revision,
-    // A grant outlives the tokens that are minted for it, which change the row; a static credential is another with each write.
-    row.grant?.id ?? row.version,
-  ])
+/** Names the credential of a connection and the revision of its integration, by neither's content. */
+export const generationOf = ({ row, integration }: SelectedConnection): string =>
+  // A grant outlives the tokens that are minted for it, which change the row; a static credential is another with each write.
+  JSON.stringify([integration.revision, row.incarnation, row.grant?.id ?? row.version])

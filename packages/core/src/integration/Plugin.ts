@@ -50,11 +50,10 @@ export type Send = (request: SendRequest) => Promise<SentResponse>
 
 /** What of a connection outlasts one call: for plugins that keep something open to the service, such as a session. */
 export interface ConnectionHandle {
-  /**
-   * The same text for as long as tenant, caller, connection, integration revision and credential are the same. Holds no secret; to be
-   * compared, not to be read.
-   */
+  /** The same text for the same tenant, caller and connection. To be compared, not to be read. */
   readonly key: string
+  /** Another text with each revision of the integration and each credential. Holds no secret. */
+  readonly generation: string
   /** Authorized as the call's `fetch`, and not ended with the call: the connection is looked up with each request. */
   readonly fetch: Fetch
   /** Says that the tools have changed. They are listed again in the background; until then those that are known are served. */

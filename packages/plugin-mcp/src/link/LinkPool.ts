@@ -2,7 +2,7 @@
  * The connected clients of one plugin: at most so many, each for one caller, one credential and one revision of an integration, closed
  * when nobody has used it for a while.
  *
- * Keys are those of core's handles and hold no secret. Whoever comes while a client is connecting waits for it.
+ * Keys and variants are made of core's handles and hold no secret. A client of another variant takes the place of the one before. Whoever comes while a client is connecting waits for it.
  */
 import type { McpLink } from "./McpLink.ts"
 
@@ -42,11 +42,6 @@ export class LinkPool {
     this.#limits = limits
   }
 
-  /** How many clients are there or connecting. */
-  get size(): number {
-    return this.#slots.size
-  }
-
   /** The client of a key that is connected already. */
   connected(key: string, variant: string): McpLink | undefined {
     const slot = this.#slots.get(key)
@@ -75,11 +70,6 @@ export class LinkPool {
   drop(key: string, link: McpLink): void {
     if (this.#slots.get(key)?.link === link) this.#slots.delete(key)
     this.#retire(link)
-  }
-
-  /** Closes every client whose key fulfils a condition. */
-  dropWhere(matches: (key: string) => boolean): void {
-    for (const key of [...this.#slots.keys()]) if (matches(key)) this.#remove(key)
   }
 
   /** Closes every client, whatever it is doing. */

@@ -1,0 +1,110 @@
+/**
+ * Sessions: begun once for many calls, begun anew when the server ended them, one for each caller and credential, and ended in the end.
+ */
+import { describe, expect, it } from "vitest"
+import type { McpPluginOptions } from "../src/index.ts"
+import type { TestServer } from "./support/modernServer.ts"
+import { olderServer } from "./support/olderServer.ts"
+import { call, connectOpenly, setStage } from "./support/stage.ts"
+
+const setUp = async (plugin: McpPluginOptions = {}) => {
+  const server = await olderServer()
+  const stage = await setStage({ hosts: [server.host], plugin })
+  await connectOpenly(stage.executor, { transport: "http", url: server.url })
+  await expect.poll(() => server.sessions()).toBe(0)
+  return { server, ...stage }
+}
+
+const begun = ({ arrived }: TestServer): number => arrived.filter(({ rpc }) => rpc === "initialize").length
+
+describe("sessions", () => {
+  it("are begun once for many calls, also when those come at once", async () => {
+    const { server, executor } = await setUp()
+    const before = begun(server)
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => call(executor, "echo", { text: `${index}` })),
+    )
+    expect(results.every(({ ok }) => ok)).toBe(true)
+    expect(begun(server) - before).toBe(1)
+  })
+
+  it("are begun anew when the server ended them, and the call is made once", async () => {
+    const { server, executor } = await setUp()
+    await call(executor, "whoami")
+    const before = begun(server)
+    await server.forgetSessions()
+    expect(await call(executor, "echo", { text: "again" })).toMatchObject({ ok: true })
+    expect(begun(server) - before).toBe(1)
+  })
+
+  it("are one for each caller, and another one for another credential", async () => {
+    const server = await olderServer()
+    const { executor } = await setStage({ hosts: [server.host] })
+    await executor.mcp.addServer({
+      slug: "srv",
+      transport: "http",
+      url: server.url,
+      authTemplates: [{ slug: "bearer", type: "bearer" }],
+    })
+    const bob = await executor.withIdentity({ subject: "bob" })
+    const save = (whose: typeof executor, value: string) =>
+      whose.connections.create({ owner: "user", integration: "srv", name: "main", template: "bearer", value })
+    await save(executor, "token-of-alice")
+    await save(bob, "token-of-bob")
+    const sessionsOf = (token: string): ReadonlySet<string | null> =>
+      new Set(
+        server.arrived
+          .filter(({ rpc, headers }) => rpc === "tools/call" && headers.get("authorization") === `Bearer ${token}`)
+          .map(({ headers }) => headers.get("mcp-session-id")),
+      )
+    for (const whose of [executor, bob, executor, bob]) await call(whose, "whoami")
+    const [ofAlice, ofBob] = [sessionsOf("token-of-alice"), sessionsOf("token-of-bob")]
+    expect([ofAlice.size, ofBob.size]).toEqual([1, 1])
+    expect(ofAlice).not.toEqual(ofBob)
+    await save(executor, "new-token-of-alice")
+    await call(executor, "whoami")
+    expect(sessionsOf("new-token-of-alice").size).toBe(1)
+    expect(sessionsOf("new-token-of-alice")).not.toEqual(ofAlice)
+  })
+
+  it("are ended when nobody uses them, and begun again by the next call", async () => {
+    const { server, executor } = await setUp({ idleMs: 1 })
+    await call(executor, "whoami")
+    expect(server.sessions()).toBe(1)
+    await expect.poll(() => server.sessions(), { timeout: 5000 }).toBe(0)
+    expect(await call(executor, "whoami")).toMatchObject({ ok: true })
+  })
+
+  it("are ended for others' sake when there are too many", async () => {
+    const { server, executor } = await setUp({ maxSessions: 2 })
+    for (const name of ["one", "two", "three"]) {
+      await executor.connections.create({ owner: "user", integration: "srv", name, template: "none" })
+      await executor.execute(`tools.srv.user.${name}.whoami`)
+    }
+    await expect.poll(() => server.sessions()).toBe(2)
+    expect(await executor.execute("tools.srv.user.one.whoami")).toMatchObject({ ok: true })
+  })
+
+  it("are ended when the executor closes", async () => {
+    const { server, executor } = await setUp()
+    await call(executor, "whoami")
+    expect(server.sessions()).toBe(1)
+    await executor.close()
+    expect(server.sessions()).toBe(0)
+    expect(server.arrived.at(-1)).toMatchObject({ method: "DELETE" })
+  })
+
+  it("outlive the call that began them when that is given up", async () => {
+    const { server, executor } = await setUp()
+    const before = begun(server)
+    const controller = new AbortController()
+    const slow = call(executor, "slow", {}, { signal: controller.signal }).catch(() => "given up")
+    await expect.poll(() => server.arrived.some(({ rpc }) => rpc === "tools/call")).toBe(true)
+    const other = call(executor, "echo", { text: "other" })
+    controller.abort()
+    expect(await slow).toBe("given up")
+    expect(await other).toMatchObject({ ok: true })
+    expect(await call(executor, "echo", { text: "after" })).toMatchObject({ ok: true })
+    expect(begun(server) - before).toBe(1)
+  })
+})
