@@ -52,8 +52,8 @@ export const descriptionOf = ({ kind, field }: RootField): string => {
 
 const longestDescription = 1_000
 
-const adding =
-  /^(add|append|attach|create|follow|insert|invite|open|publish|register|request|send|star|submit|upload)(?![a-z])/
+/** Names of what only adds. Sending and publishing add as well, and cannot be taken back: they are not among them. */
+const adding = /^(add|append|attach|create|follow|insert|star|upload)(?![a-z])/
 
 const fieldsOf = (
   kind: FieldKind,

@@ -22,7 +22,7 @@ export class InvalidDocumentError extends Error {
 }
 
 /** The longest text, in characters, and the most tokens in it. */
-export const longestDocument = 50_000
+const longestDocument = 50_000
 const mostTokens = 4_000
 const deepestSelection = 25
 

@@ -36,7 +36,7 @@ export const generatedSelection = (
 }
 
 /** Whether an object is one page of a list, after Relay's [connections](https://relay.dev/graphql/connections.htm). */
-export const isPage = (type: GraphQLNamedOutputType): type is GraphQLObjectType => {
+const isPage = (type: GraphQLNamedOutputType): type is GraphQLObjectType => {
   if (!isObjectType(type)) return false
   const { nodes, edges, pageInfo } = type.getFields()
   return (nodes !== undefined || edges !== undefined) && (pageInfo !== undefined || type.name.endsWith("Connection"))

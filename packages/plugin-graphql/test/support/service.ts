@@ -81,7 +81,7 @@ const team = { __typename: "Team", id: "t1", name: "Red" }
 const ada = { __typename: "Person", id: "1", name: "Ada", role: "ADMIN", team, secretNote: "n" }
 
 /** What a request to the service was. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly headers: IncomingHttpHeaders
   readonly query: string
   readonly variables: unknown
