@@ -1,0 +1,6 @@
+/**
+ * The tools of a Keyward executor in the shape that the AI SDK's `generateText`, `streamText` and agents take.
+ */
+export { aiSdkTools, type AiSdkToolsOptions, type ToolSource } from "./aiSdkTools.ts"
+export { TooManyToolsError } from "./TooManyToolsError.ts"
+export { modelToolNames } from "./modelToolNames.ts"
