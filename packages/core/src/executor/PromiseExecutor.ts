@@ -10,6 +10,7 @@ import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
 import type { ProviderItem } from "../credential/CredentialProvider.ts"
 import type { Identity, IdentityInput, Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
+import type { OpenedIdentity } from "../identity/SealedIdentity.ts"
 import type { Integration } from "../integration/Integration.ts"
 import type { Fetch, Plugin } from "../integration/Plugin.ts"
 import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
@@ -137,6 +138,27 @@ export class Connections {
    */
   fetch(ref: ConnectionRef): Fetch {
     return this.#effect.fetch(ref)
+  }
+
+  /**
+   * Lets another user, or an agent whomever it acts for, use a connection of the acting user, in place of what was shared of it with them
+   * before. They see it as their own `user` connection of the name `as`, with `sharedBy` and `access`, and nothing of its credential.
+   *
+   * Only its owner can; a recipient cannot change it nor hand it on wider. Rejects with `ConnectionNotFoundError`, `AccessDeniedError`,
+   * `AgentNotFoundError`, `GrantTooWideError`, and with `InvalidGrantError`, also where the recipient has another connection of that name.
+   */
+  share(ref: ConnectionRef, input: ShareInput): Promise<Share> {
+    return runPromise(this.#effect.share(ref, input))
+  }
+
+  /** With whom the acting user shares a connection: users first. */
+  shares(ref: ConnectionRef): Promise<ReadonlyArray<Share>> {
+    return runPromise(this.#effect.shares(ref))
+  }
+
+  /** Ends a share, from the recipient's next call on. What is not shared is unshared already. */
+  unshare(ref: ConnectionRef, recipient: ShareRecipient): Promise<void> {
+    return runPromise(this.#effect.unshare(ref, recipient))
   }
 
   /**
@@ -498,10 +520,21 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
   /**
    * The same executor seen by another caller: same resources, no new state, cheap enough to call per request.
    *
-   * An absent tenant is this executor's; an absent subject is nobody. Throws `InvalidIdentityError`.
+   * An absent tenant is this executor's; an absent subject is nobody. Throws `InvalidIdentityError`, and where the config says that only
+   * sealed identities are believed, `InvalidSealedIdentityError` for any that did not come from `openIdentity`.
    */
-  withIdentity(identity: IdentityInput): Executor<Plugins> {
+  withIdentity(identity: IdentityInput | OpenedIdentity): Executor<Plugins> {
     return makePromiseExecutor(Effect.runSync(this.#effect.withIdentity(identity)), this.#plugins)
+  }
+
+  /**
+   * The same executor seen by the caller whom the host's edge sealed into a token (`sealIdentity`), opened as `sealedIdentity` of the
+   * config says. The way for workers: what a header says in clear is nothing to believe.
+   *
+   * Rejects with `InvalidSealedIdentityError`, whose `reason` says what is wrong with the token.
+   */
+  async withSealedIdentity(token: string): Promise<Executor<Plugins>> {
+    return makePromiseExecutor(await runPromise(this.#effect.withSealedIdentity(token)), this.#plugins)
   }
 
   /**
