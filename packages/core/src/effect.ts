@@ -90,7 +90,7 @@ export type { AccountsKey, AccountStore, DefaultAccount } from "./connection/Acc
 export type { ConnectionQuery, ConnectionStore, Reading } from "./connection/ConnectionStore.ts"
 export type { IntegrationRecord } from "./integration/Integration.ts"
 export type { IntegrationStore } from "./integration/IntegrationStore.ts"
-export type { Store } from "./integration/Store.ts"
+export type { Store, StoreOutage } from "./integration/Store.ts"
 export type { CatalogKey, CatalogStore } from "./tool/ToolCatalog.ts"
 export type { Approval, ApprovalRecord } from "./policy/Approval.ts"
 export type { ApprovalStore } from "./policy/ApprovalStore.ts"

@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import type { ChangeWatch } from "./ChangeWatch.ts"
 import { fromDocument } from "./document.ts"
+import { Generations } from "./Generations.ts"
 
 /** Names a record: the word for its kind, then the key columns as they are stored. */
 export type RecordKey = readonly [kind: string, ...columns: ReadonlyArray<string>]
@@ -17,6 +18,8 @@ export interface RowCacheLimits {
   readonly maxEntries: number
   /** How long a record is used after it was read while the watch cannot tell, in milliseconds. */
   readonly maxStaleMs: number
+  /** How long after a record was last known to be right it is used when the database cannot be read, in milliseconds. */
+  readonly outageMs: number
 }
 
 /** Brings the texts of records, `undefined` for those that are not there. */
@@ -47,15 +50,18 @@ const separator = "\0"
 export class RowCache {
   readonly #watch: ChangeWatch
   readonly #limits: RowCacheLimits
-  /** In the order of their last use, roughly: the first is the first to go. */
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries: Generations<Entry>
   /** Reads under way, which a change of their record makes worthless for the cache. */
   readonly #reading = new Map<string, Promise<unknown>>()
-  #characters = 0
 
   constructor(watch: ChangeWatch, limits: RowCacheLimits) {
     this.#watch = watch
     this.#limits = limits
+    this.#entries = new Generations(
+      limits.maxEntries,
+      mostCharacters,
+      (id, { text }) => id.length + (text?.length ?? 0),
+    )
   }
 
   /** The answer for a key, if it may be given without asking the database. */
@@ -63,10 +69,13 @@ export class RowCache {
     const id = key.join(separator)
     const stamp = this.#watch.stamp()
     const entry = this.#entries.get(id)
-    if (entry === undefined || !this.#isValid(entry, stamp)) return undefined
-    this.#entries.delete(id)
-    this.#entries.set(id, entry)
-    return entry
+    return entry !== undefined && this.#isValid(entry, stamp) ? entry : undefined
+  }
+
+  /** What is in memory of a key and may be used if the database cannot be read; what is known to have been changed is not. */
+  held(key: RecordKey): KnownRecord | undefined {
+    const entry = this.#entries.get(key.join(separator))
+    return entry !== undefined && this.#ageOf(entry) < this.#limits.outageMs ? entry : undefined
   }
 
   /**
@@ -97,7 +106,6 @@ export class RowCache {
   close(): Promise<void> {
     this.#entries.clear()
     this.#reading.clear()
-    this.#characters = 0
     return this.#watch.close()
   }
 
@@ -116,7 +124,7 @@ export class RowCache {
         // What was changed after this read began is not in it for certain.
         if (this.#reading.get(id) !== itself()) continue
         const found = isSame ? known.found : Effect.succeed(value)
-        this.#keep(id, { text, value, found, stamp, readAt })
+        this.#entries.set(id, { text, value, found, stamp, readAt })
       }
     } finally {
       for (const id of ids) if (this.#reading.get(id) === itself()) this.#reading.delete(id)
@@ -128,33 +136,17 @@ export class RowCache {
     if (stamp !== undefined) return entry.stamp === stamp
     // What somebody has just made is looked for at once, and nobody would be told of it.
     if (entry.text === undefined) return false
-    const { lastProof } = this.#watch
-    const asOf = lastProof?.stamp === entry.stamp ? Math.max(entry.readAt, lastProof?.at ?? 0) : entry.readAt
-    return performance.now() - asOf < this.#limits.maxStaleMs
+    return this.#ageOf(entry) < this.#limits.maxStaleMs
   }
 
-  #keep(id: string, entry: Entry): void {
-    this.#forgetEntry(id)
-    this.#entries.set(id, entry)
-    this.#characters += weightOf(id, entry)
-    while (this.#entries.size > this.#limits.maxEntries || this.#characters > mostCharacters) {
-      const [oldest] = this.#entries.keys()
-      if (oldest === undefined) break
-      this.#forgetEntry(oldest)
-    }
+  /** How long ago it was last known to be what is stored, in milliseconds. */
+  #ageOf({ stamp, readAt }: Entry): number {
+    const { lastProof } = this.#watch
+    return performance.now() - (lastProof?.stamp === stamp ? Math.max(readAt, lastProof?.at ?? 0) : readAt)
   }
 
   #forget(id: string): void {
-    this.#forgetEntry(id)
+    this.#entries.delete(id)
     this.#reading.delete(id)
   }
-
-  #forgetEntry(id: string): void {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return
-    this.#entries.delete(id)
-    this.#characters -= weightOf(id, entry)
-  }
 }
-
-const weightOf = (id: string, { text }: Entry): number => id.length + (text?.length ?? 0)

@@ -10,6 +10,7 @@ import { type Dialect, Kysely } from "kysely"
 import { databaseFailure } from "./databaseFailure.ts"
 import { fromDocument } from "./document.ts"
 import { migrate } from "./migrate.ts"
+import { Outage } from "./Outage.ts"
 import type { RecordKey, RowCache } from "./RowCache.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { StoreSchemaError } from "./StoreSchemaError.ts"
@@ -35,6 +36,7 @@ export type OperationKind = "read" | "write"
 /** See the file's header. */
 export class SqlDatabase {
   readonly flavor: SqlFlavor
+  readonly outage = new Outage()
   readonly #source: DatabaseSource
   #opened: Kysely<Tables> | undefined
   #opening: Promise<Kysely<Tables>> | undefined
@@ -99,10 +101,10 @@ export class SqlDatabase {
     if (known !== undefined) return known.found as Effect.Effect<A | undefined>
     return Effect.tryPromise({
       try: () => {
+        const held = cache.held(key)
         const keys = [key, ...besides().filter((one) => cache.known(one) === undefined)] as const
-        return cache.read(keys, () => this.attempt(operation, "read", (db) => fetch(db, keys))) as Promise<
-          A | undefined
-        >
+        const reading = cache.read(keys, () => this.attempt(operation, "read", (db) => fetch(db, keys)))
+        return this.outage.bridge(reading, held) as Promise<A | undefined>
       },
       catch: (error) => asUnavailable(operation, error),
     })
@@ -117,7 +119,9 @@ export class SqlDatabase {
     const { cache } = this.#source
     const known = this.#isClosed ? undefined : cache.known(key)
     if (known !== undefined) return known.value as A | undefined
-    return cache.read([key], async () => [await this.attempt(operation, "read", fetch)]) as Promise<A | undefined>
+    const held = cache.held(key)
+    const reading = cache.read([key], async () => [await this.attempt(operation, "read", fetch)])
+    return this.outage.bridge(reading, held) as Promise<A | undefined>
   }
 
   /** Has a record read anew. */

@@ -59,6 +59,11 @@ export interface SqlCacheOptions {
    * to notice that it is not told any more.
    */
   readonly maxStaleMs?: number | undefined
+  /**
+   * For how long calls go on with what is in memory while the database cannot be read, in milliseconds. Default 120,000, about as long
+   * as a failover takes; 0: not at all. Writes fail meanwhile.
+   */
+  readonly outageMs?: number | undefined
 }
 
 /** Options of {@link sqlStore}. */
@@ -88,7 +93,7 @@ export const makeSqlStore = (
   },
 ): SqlStore => {
   const { dialect, flavor, schema, migrate = true, leaseMs = 3_000, timeoutMs = 15_000 } = options
-  const { maxEntries = 10_000, maxStaleMs = 1000 } = options.cache ?? {}
+  const { maxEntries = 10_000, maxStaleMs = 1000, outageMs = 120_000 } = options.cache ?? {}
   if (flavor !== "sqlite" && flavor !== "postgres") throw invalid("flavor", 'must be "sqlite" or "postgres".')
   if (schema !== undefined && !schemaForm.test(schema)) {
     throw invalid("schema", "must be a name of 1 to 63 letters, digits and underscores that begins with no digit.")
@@ -99,10 +104,11 @@ export const makeSqlStore = (
   if (!Number.isSafeInteger(maxEntries) || maxEntries < 0)
     throw invalid("cache.maxEntries", "must be a whole number of at least 0.")
   if (!Number.isFinite(maxStaleMs) || maxStaleMs < 0) throw invalid("cache.maxStaleMs", "must be 0 or more.")
+  if (!Number.isFinite(outageMs) || outageMs < 0) throw invalid("cache.outageMs", "must be 0 or more.")
   const watch = options.watch?.(maxStaleMs, ({ extent, key }) =>
     extent === "row" ? cache.drop(key) : cache.dropUnder(key),
   )
-  const cache = new RowCache(watch ?? unwatched, { maxEntries, maxStaleMs })
+  const cache = new RowCache(watch ?? unwatched, { maxEntries, maxStaleMs, outageMs })
   const database = new SqlDatabase({
     flavor,
     schema,
@@ -121,6 +127,7 @@ export const makeSqlStore = (
     policies: sqlPolicies(database),
     approvals: sqlApprovals(database),
     lease: sqlLease(database, leaseMs),
+    watchOutages: (listener) => database.outage.watch(listener),
     ready: () => database.ready(),
     close: () => Effect.promise(() => database.close()),
   })

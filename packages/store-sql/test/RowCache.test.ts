@@ -15,7 +15,7 @@ const watched = (): ChangeWatch & { now: number | undefined } => ({
   close: () => Promise.resolve(),
 })
 
-const limits = { maxEntries: 3, maxStaleMs: 1000 }
+const limits = { maxEntries: 4, maxStaleMs: 1000, outageMs: 1000 }
 
 const read = (cache: RowCache, text: string | undefined, at: readonly [string, ...Array<string>] = [...key]) =>
   cache.read([at], () => Promise.resolve([text]))
@@ -70,13 +70,14 @@ describe("what is kept of a read", () => {
   it("is no more than so many records, the longest unused first to go", async () => {
     const cache = new RowCache(watched(), limits)
     for (const name of ["a", "b", "c"]) await read(cache, `"${name}"`, ["things", name])
+    // Used, and so kept.
     expect(known(cache, ["things", "a"])).toBe("a")
     await read(cache, '"d"', ["things", "d"])
     expect(["a", "b", "c", "d"].map((name) => known(cache, ["things", name]))).toEqual(["a", "not known", "c", "d"])
   })
 
   it("is no more than so much text", async () => {
-    const cache = new RowCache(watched(), { maxEntries: 100, maxStaleMs: 1000 })
+    const cache = new RowCache(watched(), { ...limits, maxEntries: 100 })
     const large = JSON.stringify("x".repeat(30 * 2 ** 20))
     for (const name of ["a", "b", "c"]) await read(cache, large, ["things", name])
     expect(known(cache, ["things", "a"])).toBe("not known")
@@ -86,8 +87,8 @@ describe("what is kept of a read", () => {
   it("is used for as long as it may be where changes are not seen", async () => {
     const watch = watched()
     watch.now = undefined
-    const forever = new RowCache(watch, { maxEntries: 3, maxStaleMs: Number.MAX_SAFE_INTEGER })
-    const never = new RowCache(watch, { maxEntries: 3, maxStaleMs: 0 })
+    const forever = new RowCache(watch, { ...limits, maxStaleMs: Number.MAX_SAFE_INTEGER })
+    const never = new RowCache(watch, { ...limits, maxStaleMs: 0 })
     await read(forever, "1")
     await read(never, "1")
     expect(known(forever)).toBe(1)

@@ -69,6 +69,9 @@ export type ExecutorEvent =
       readonly access: ReadonlyArray<Access>
     })
   | (ConnectionEventBase & { readonly type: "share.removed"; readonly with: ShareRecipient })
+  /** The store cannot be read, and calls go on with what is in memory, for a while; then, that it answers again. */
+  | (EventBase & { readonly type: "store.away"; readonly reason: string })
+  | (EventBase & { readonly type: "store.back" })
   /** New tokens are in force. */
   | (ConnectionEventBase & { readonly type: "credential.refreshed" })
   /**

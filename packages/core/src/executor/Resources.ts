@@ -10,7 +10,7 @@ import { CredentialProviders } from "../credential/CredentialProviders.ts"
 import { Egress } from "../http/Egress.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { Plugin } from "../integration/Plugin.ts"
-import type { Store } from "../integration/Store.ts"
+import type { Store, StoreOutage } from "../integration/Store.ts"
 import { memoryStore } from "../memory/MemoryStore.ts"
 import { type ApprovalKeys, processApprovalKeys, readApprovalKeys } from "../policy/approvalSignature.ts"
 import type { DefaultPolicy } from "../policy/decide.ts"
@@ -57,6 +57,10 @@ export const makeResources = (config: ExecutorConfig): Resources => {
   const { onEvent } = config
   let isClosed = false
   const background = makeBackground()
+  const emit: Resources["emit"] = (identity, event) => {
+    if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })
+  }
+  const unwatch = onEvent && store.watchOutages?.((outage) => emit(nobody(config), toEvent(outage)))
   return {
     store,
     providers,
@@ -75,9 +79,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     clientMetadataUrl: config.clientMetadataUrl,
     connectUrl: config.connectUrl,
     hasListener: onEvent !== undefined,
-    emit: (identity, event) => {
-      if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })
-    },
+    emit,
     exclusively: makeExclusively(),
     inBackground: background.begin,
     close: Effect.suspend(() => {
@@ -89,6 +91,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
         ...(config.plugins ?? []).map(closePlugin),
         egress.close(),
         providers.close(),
+        Effect.sync(() => unwatch?.()),
         Effect.suspend(() => store.close?.() ?? Effect.void),
       ]
       return Effect.forEach(closing, (one) => Effect.ignoreCause(one), { discard: true })
@@ -107,6 +110,12 @@ const closePlugin = (plugin: Plugin): Effect.Effect<void> =>
 
 const ended = (closing: unknown): unknown =>
   Effect.isEffect(closing) ? Effect.runPromise(closing as Effect.Effect<unknown, unknown>) : closing
+
+/** A store is everybody's; its events are the tenant's that the executor was made for, and no user's. */
+const nobody = ({ tenant = "default" }: ExecutorConfig): Identity => ({ tenant, subject: null })
+
+const toEvent = (outage: StoreOutage): EventBody =>
+  outage.isAway ? { type: "store.away", reason: outage.reason } : { type: "store.back" }
 
 /** A listener's own failure is its own affair: a call must not fail because it was watched. */
 const tell = (onEvent: (event: ExecutorEvent) => void, event: ExecutorEvent): void => {

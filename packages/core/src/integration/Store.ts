@@ -14,6 +14,15 @@ import type { AccessStore } from "../policy/AccessStore.ts"
 import type { CatalogStore } from "../tool/ToolCatalog.ts"
 import type { IntegrationStore } from "./IntegrationStore.ts"
 
+/** That a store began to answer calls from memory because what is behind it cannot be reached, or that it can be again. */
+export type StoreOutage =
+  | {
+      readonly isAway: true
+      /** A machine word, as in `StoreUnavailableError`, or `slow`. */
+      readonly reason: string
+    }
+  | { readonly isAway: false }
+
 /** See the file's header. */
 export interface Store {
   readonly integrations: IntegrationStore
@@ -28,6 +37,8 @@ export interface Store {
   readonly approvals: ApprovalStore
   /** One holder per name, for as long as the records are shared with others. */
   readonly lease: Lease
+  /** Tells of outages that calls do not notice, until what it returns is called. */
+  watchOutages?(listener: (outage: StoreOutage) => void): () => void
   /** Releases what the store holds open. Called once, by `executor.close()`. */
   close?(): Effect.Effect<void>
 }

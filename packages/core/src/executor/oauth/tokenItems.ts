@@ -36,6 +36,16 @@ export interface StoredTokens {
   readonly refreshToken: Redacted.Redacted | undefined
 }
 
+/** Reads the access token alone, which may be from memory: it is not spent by being used. */
+export const readAccessToken = (
+  resources: Resources,
+  row: ConnectionKey & { readonly provider: string },
+): Effect.Effect<StoredTokens, ProviderError | CredentialProviderNotRegisteredError> =>
+  Effect.map(resources.providers.read(row.provider, tokenItemId(row)), (accessToken) => ({
+    accessToken,
+    refreshToken: undefined,
+  }))
+
 /** Reads both tokens from the provider of the row, past what it keeps in memory: one that is spent already must not be used. */
 export const readTokens = (
   resources: Resources,

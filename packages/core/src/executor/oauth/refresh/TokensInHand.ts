@@ -29,9 +29,10 @@ export const readTokensInHand = (
   resources: Resources,
   row: ConnectionRow,
   unsaved: FreshTokens | undefined,
+  read = readTokens,
 ): Effect.Effect<TokensInHand, ConnectionCredentialError> => {
   if (unsaved?.refreshToken !== undefined) return Effect.succeed(unsaved)
-  const stored = Effect.mapError(readTokens(resources, row), (error) => providerFailure(row, error))
+  const stored = Effect.mapError(read(resources, row), (error) => providerFailure(row, error))
   return Effect.map(stored, ({ accessToken, refreshToken: found }) => {
     // One that the row does not speak of was left behind by another grant, and is not for this one's server.
     const refreshToken = row.grant?.hasRefreshToken === true ? found : undefined

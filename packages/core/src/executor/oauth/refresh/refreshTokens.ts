@@ -12,7 +12,7 @@ import type { CredentialValues } from "../../../auth/applyAuth.ts"
 import type { ConnectionCredentialError } from "../../../connection/ConnectionError.ts"
 import type { StoreUnavailableError } from "../../../error/StoreError.ts"
 import { refreshFailed } from "../refreshFailures.ts"
-import { refreshLeaseKey } from "../tokenItems.ts"
+import { readAccessToken, refreshLeaseKey } from "../tokenItems.ts"
 import { awaitWriter } from "./refreshIntents.ts"
 import { contended, type RefreshRequest, RefreshRound, Waiting } from "./RefreshRound.ts"
 import { readTokensInHand, servable, sufficing } from "./TokensInHand.ts"
@@ -109,7 +109,7 @@ const withoutStore = (
 ): Effect.Effect<CredentialValues, ConnectionCredentialError> =>
   Effect.gen(function* () {
     const now = yield* Clock.currentTimeMillis
-    const inHand = yield* readTokensInHand(resources, row, memory.unsaved.of(row))
+    const inHand = yield* readTokensInHand(resources, row, memory.unsaved.of(row), readAccessToken)
     return yield* (
       servable(inHand, reason, now) ??
       Effect.fail(refreshFailed(row, "store_unavailable", `${error.message} The connection is kept.`, 1000))
