@@ -15,6 +15,7 @@ import {
   addRevocationCases,
 } from "./storeOAuthCases.ts"
 import { addIsolationCases, addLifetimeCases } from "./storePartitionCases.ts"
+import { addApprovalCases, addPolicyCases } from "./storePolicyCases.ts"
 import { type MakeStore, type StoreCapabilities, storeSuite } from "./storeProbe.ts"
 
 /**
@@ -44,6 +45,8 @@ export const storeContract = (make: MakeStore, capabilities: StoreCapabilities =
     addOAuthClientCases,
     addOAuthSessionCases,
     addRevocationCases,
+    addPolicyCases,
+    addApprovalCases,
     addIsolationCases,
     addLifetimeCases,
     addDurableOAuthCases,

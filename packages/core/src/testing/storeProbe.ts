@@ -16,6 +16,7 @@ import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey } from "../tool/ToolCatalog.ts"
 import { type ContractCase, failureOf, settled, succeeding } from "./ContractCase.ts"
 import { accessCalls } from "./storeAccessProbe.ts"
+import { approval, policy } from "./storePolicyProbe.ts"
 import { oauthClient, OAuthProbe, oauthSession, revocation } from "./storeOAuthProbe.ts"
 
 /** A fresh, empty store with the handles the contract needs; made anew for each case. */
@@ -182,6 +183,7 @@ export class StoreProbe {
   async expectUnavailable(when: string): Promise<void> {
     const { connections, accounts, integrations, catalogs, lease } = this.store
     const { clients, sessions, revocations } = this.store.oauth
+    const { policies, approvals } = this.store
     const row = connection("tenant", "subject", "integration", "name")
     const key: CatalogKey = { tenant: "tenant", integration: "integration", revision: 1, connection: null }
     const calls: ReadonlyArray<readonly [string, Effect.Effect<unknown, StoreUnavailableError>]> = [
@@ -211,6 +213,16 @@ export class StoreProbe {
       ["oauth.sessions.removeExpired", sessions.removeExpired("tenant", 0)],
       ["oauth.revocations.put", revocations.put(revocation("tenant", "id"))],
       ["oauth.revocations.remove", revocations.remove("tenant", "id")],
+      ["policies.rules", policies.rules("tenant", "subject")],
+      ["policies.get", policies.get("tenant", "id")],
+      ["policies.put", policies.put(policy("tenant", "", "id"), 0)],
+      ["policies.remove", policies.remove("tenant", "id")],
+      ["approvals.get", approvals.get("tenant", "id")],
+      ["approvals.put", approvals.put(approval("tenant", "", "id"), 0)],
+      ["approvals.take", approvals.take("tenant", "id", 1)],
+      ["approvals.find", approvals.find("tenant", ["key"])],
+      ["approvals.list", approvals.list({ tenant: "tenant", subject: null, limit: 1 })],
+      ["approvals.removeExpired", approvals.removeExpired("tenant", 0)],
       ["oauth.revocations.due", revocations.due({ tenant: "tenant", now: 0, limit: 1 })],
       ...accessCalls(this.store),
       ["lease.hold", lease.hold("key", () => Effect.die(new Error("The lease was given.")))],
