@@ -22,7 +22,12 @@ export {
   type Providers,
   type Tools,
 } from "./executor/PromiseExecutor.ts"
-export { type ApprovalOptions, type ExecutorConfig, InvalidConfigError } from "./executor/ExecutorConfig.ts"
+export {
+  type ApprovalOptions,
+  type ExecutorConfig,
+  InvalidConfigError,
+  type SealedIdentityConfig,
+} from "./executor/ExecutorConfig.ts"
 export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
 export type { ConnectionNeed } from "./executor/connectionRequired.ts"
 export type { AccountsRef } from "./executor/DefaultAccounts.ts"
@@ -45,6 +50,20 @@ export type { StartOAuthInput, StartOAuthResult } from "./executor/oauth/Startin
 
 export { type Identity, type IdentityInput, InvalidIdentityError, type Owner } from "./identity/Identity.ts"
 export type { IdentityMode } from "./identity/IdentityMode.ts"
+export {
+  type IdentityKey,
+  type IdentitySealOptions,
+  InvalidSealedIdentityError,
+  InvalidSealOptionsError,
+  type KeyMaterial,
+  type OpenedIdentity,
+  openIdentity,
+  type OpenIdentityOptions,
+  type ReplayStore,
+  type SealableIdentity,
+  sealIdentity,
+  type SealIdentityOptions,
+} from "./identity/SealedIdentity.ts"
 
 export {
   AccessDeniedError,

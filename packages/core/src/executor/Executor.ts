@@ -15,10 +15,14 @@ import {
   type Identity,
   type IdentityInput,
   type InvalidIdentityError,
-  makeIdentity,
   type Owner,
 } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
+import type {
+  InvalidSealedIdentityError,
+  InvalidSealOptionsError,
+  OpenedIdentity,
+} from "../identity/SealedIdentity.ts"
 import { type Integration, toIntegration } from "../integration/Integration.ts"
 import type { IntegrationInUseError, IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
@@ -135,6 +139,7 @@ import type { Resources } from "./Resources.ts"
 import { listShares, share, type ShareError, unshare } from "./Shares.ts"
 import type { AccountRequest, SelectAccountError } from "./selectAccount.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
+import { callerIdentity, sealedCaller } from "./callerIdentity.ts"
 import { type CallOptions, callTool, executeTool } from "./callTool.ts"
 import type { ExecuteError } from "./ToolInvoker.ts"
 import { type FoundTool, searchTools, type SearchToolsInput } from "./searchTools.ts"
@@ -266,7 +271,13 @@ export interface EffectExecutor {
     options?: Omit<CallOptions, "signal">,
   ): Effect.Effect<ToolResult, ExecuteError>
   /** The same resources seen by another caller; see `makeIdentity` for what absent parts mean. */
-  withIdentity(identity: IdentityInput): Effect.Effect<EffectExecutor, InvalidIdentityError>
+  withIdentity(
+    identity: IdentityInput | OpenedIdentity,
+  ): Effect.Effect<EffectExecutor, InvalidIdentityError | InvalidSealedIdentityError>
+  /** The same resources seen by the caller that a token names; opened as `sealedIdentity` of the config says. */
+  withSealedIdentity(
+    token: string,
+  ): Effect.Effect<EffectExecutor, InvalidSealedIdentityError | InvalidSealOptionsError>
   /** What an agent of this tenant is given, by its id or by the key that it shows; it acts for this executor's subject. */
   asAgent(idOrKey: string): Effect.Effect<EffectAgentExecutor, AgentAdmissionError>
   /** A plugin's extension by the plugin's id; `undefined` when it has none. */
@@ -353,7 +364,9 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
     execute: (address, args, options) => executeTool(resources, identity, address, args, options),
     call: (integration, tool, args, options) => callTool(resources, identity, integration, tool, args, options),
     withIdentity: (input) =>
-      Effect.map(makeIdentity(input, identity.tenant), (other) => makeExecutor(resources, other)),
+      Effect.map(callerIdentity(resources, identity, input), (other) => makeExecutor(resources, other)),
+    withSealedIdentity: (token) =>
+      Effect.map(sealedCaller(resources, token), (other) => makeExecutor(resources, other)),
     asAgent: (idOrKey) => asAgent(resources, identity, idOrKey),
     extension: (id) => {
       const plugin = resources.plugins.get(id)

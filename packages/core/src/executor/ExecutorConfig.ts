@@ -7,6 +7,7 @@ import type { CredentialProvider } from "../credential/CredentialProvider.ts"
 import { quote, taggedError } from "../error/KeywardError.ts"
 import { makeAddressPolicy } from "../http/AddressPolicy.ts"
 import type { EgressOptions } from "../http/Egress.ts"
+import { checkSealOptions, type OpenIdentityOptions } from "../identity/SealedIdentity.ts"
 import type { Plugin } from "../integration/Plugin.ts"
 import type { Store } from "../integration/Store.ts"
 import { type ApprovalKeyMaterial, readApprovalKeys } from "../policy/approvalSignature.ts"
@@ -33,6 +34,8 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
   readonly clientName?: string | undefined
   /** Where the host serves its Client ID Metadata Document; used instead of registering where the server supports that. */
   readonly clientMetadataUrl?: string | undefined
+  /** With what `withSealedIdentity` opens tokens, and whether callers that were not sealed are refused. */
+  readonly sealedIdentity?: SealedIdentityConfig | undefined
   /**
    * Where the host sends people to connect an account: a URL, or a function of what is needed. Said in results that need a connection
    * (`connection_required`).
@@ -68,6 +71,12 @@ export interface ApprovalOptions {
   readonly expiresAfterMs?: number | undefined
 }
 
+/** How an executor opens the tokens of its host's edge. */
+export interface SealedIdentityConfig extends OpenIdentityOptions {
+  /** Whether `withIdentity` takes nothing but what came out of a token. Default: no. */
+  readonly isRequired?: boolean | undefined
+}
+
 /** A config that cannot work; `field` names the part at fault. */
 export class InvalidConfigError extends taggedError<InvalidConfigError>()(
   "InvalidConfigError",
@@ -83,6 +92,7 @@ export class InvalidConfigError extends taggedError<InvalidConfigError>()(
 const reservedNames: ReadonlySet<string> = new Set([
   "identity",
   "withIdentity",
+  "withSealedIdentity",
   "connections",
   "integrations",
   "providers",
@@ -123,6 +133,12 @@ export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, Invalid
     if (config.clientName !== undefined && !(typeof config.clientName === "string" && config.clientName !== "")) {
       return yield* invalid("clientName", "must be text that people can read.")
     }
+    if (config.sealedIdentity !== undefined) {
+      yield* Effect.mapError(
+        checkSealOptions(config.sealedIdentity),
+        ({ field, fault }) => new InvalidConfigError({ field: `sealedIdentity.${field}`, fault }),
+      )
+    }
     if (typeof config.connectUrl === "string" && !URL.canParse(config.connectUrl)) {
       return yield* invalid("connectUrl", `${quote(config.connectUrl)} is not an absolute URL.`)
     }
@@ -162,6 +178,7 @@ const knownKeys: ReadonlySet<string> = new Set([
   "clientName",
   "clientMetadataUrl",
   "connectUrl",
+  "sealedIdentity",
   "onElicitation",
   "defaultPolicy",
   "approvals",

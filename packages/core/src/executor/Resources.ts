@@ -36,6 +36,8 @@ export interface Resources {
   readonly clientName: string
   /** Where the host serves its Client ID Metadata Document. */
   readonly clientMetadataUrl: string | undefined
+  /** With what tokens are opened that name the caller. */
+  readonly sealedIdentity: ExecutorConfig["sealedIdentity"]
   /** Where the host sends people to connect an account. */
   readonly connectUrl: ExecutorConfig["connectUrl"]
   /** Whether anybody listens; events need not be built otherwise. */
@@ -77,6 +79,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     redirectUri: config.redirectUri,
     clientName: config.clientName ?? "Keyward",
     clientMetadataUrl: config.clientMetadataUrl,
+    sealedIdentity: config.sealedIdentity,
     connectUrl: config.connectUrl,
     hasListener: onEvent !== undefined,
     emit,

@@ -1,0 +1,44 @@
+/**
+ * Who an executor is to act for: what a host says, or what came out of a token that it sealed.
+ */
+import * as Effect from "effect/Effect"
+import { type Identity, type IdentityInput, type InvalidIdentityError, makeIdentity } from "../identity/Identity.ts"
+import {
+  InvalidSealedIdentityError,
+  InvalidSealOptionsError,
+  OpenedIdentity,
+  openSealed,
+} from "../identity/SealedIdentity.ts"
+import type { Resources } from "./Resources.ts"
+
+/** The identity that a host passed; an opened one as it is, an agent included. */
+export const callerIdentity = (
+  { sealedIdentity }: Resources,
+  { tenant }: Identity,
+  input: IdentityInput | OpenedIdentity,
+): Effect.Effect<Identity, InvalidIdentityError | InvalidSealedIdentityError> => {
+  if (OpenedIdentity.isOpened(input)) return Effect.succeed(plain(input))
+  return sealedIdentity?.isRequired === true
+    ? Effect.fail(new InvalidSealedIdentityError({ reason: "not_sealed" }))
+    : makeIdentity(input, tenant)
+}
+
+/** The identity in a token of the host's edge, opened as the config says. */
+export const sealedCaller = (
+  { sealedIdentity }: Resources,
+  token: string,
+): Effect.Effect<Identity, InvalidSealedIdentityError | InvalidSealOptionsError> =>
+  sealedIdentity === undefined
+    ? Effect.fail(
+        new InvalidSealOptionsError({
+          field: "keys",
+          fault: "pass sealedIdentity: { keys, audience } to createExecutor.",
+        }),
+      )
+    : Effect.map(openSealed(token, sealedIdentity), plain)
+
+const plain = ({ tenant, subject, agent }: OpenedIdentity): Identity => ({
+  tenant,
+  subject,
+  ...(agent === undefined ? {} : { agent }),
+})
