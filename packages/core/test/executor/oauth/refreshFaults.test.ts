@@ -2,53 +2,11 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { createExecutor, memoryProvider, memoryStore, type Store } from "@keyward/core"
-import type { ConnectionRow } from "@keyward/core/effect"
+import { createExecutor, memoryStore, type Store } from "@keyward/core"
 import { connectAccount, failureOf, resourcePlugin } from "./account.ts"
-import { steppingProvider, steppingStore } from "./faultyStage.ts"
+import { rowOf, missForLong, stagedAccount } from "./stagedAccount.ts"
 
 const address = "tools.files.user.main.whoami"
-
-/** Steps that do nothing until they are told what to do. */
-const controlled = () => {
-  let current: (operation: string) => Effect.Effect<void, "fail"> = () => Effect.void
-  return {
-    step: (operation: string) => Effect.suspend(() => current(operation)),
-    use: (next: typeof current) => {
-      current = next
-    },
-  }
-}
-
-const stagedAccount = async (server?: Parameters<typeof connectAccount>[0]) => {
-  const control = controlled()
-  const store = memoryStore()
-  const provider = memoryProvider()
-  const account = await connectAccount({
-    ...server,
-    store: steppingStore(store, control.step),
-    provider: steppingProvider(provider, control.step),
-  })
-  return { ...account, control, real: { store, provider } }
-}
-
-const key = { tenant: "default", subject: "alice", owner: "user", integration: "files", name: "main" } as const
-
-const rowOf = async (store: Store): Promise<ConnectionRow> => {
-  const row = await Effect.runPromise(store.connections.get(key))
-  if (row === undefined) throw new Error("The row is gone.")
-  return row
-}
-
-/** Has whoever wrote the intent on the row been missed for a minute. */
-const age = async (store: Store): Promise<void> => {
-  const row = await rowOf(store)
-  const { grant } = row
-  if (grant?.intent == null) throw new Error("The row has no intent.")
-  const intent = { ...grant.intent, missedAt: Date.now() - 60_000 }
-  const next = { ...row, grant: { ...grant, intent }, version: row.version + 1 }
-  await Effect.runPromise(store.connections.put(next, row.version))
-}
 
 /** How many steps one refreshing call takes. */
 const stepsOfARefresh = async (): Promise<number> => {
@@ -320,7 +278,10 @@ describe("a process that has lost its lease while it stood still", () => {
     const store = memoryStore()
     let isHeld = true
     const account = await connectAccount({
-      store: { ...store, lease: { hold: (_, use) => use({ isHeld: Effect.sync(() => isHeld), now: Clock.currentTimeMillis }) } },
+      store: {
+        ...store,
+        lease: { hold: (_, use) => use({ isHeld: Effect.sync(() => isHeld), now: Clock.currentTimeMillis }) },
+      },
     })
     await account.expire()
     isHeld = false
@@ -360,7 +321,7 @@ describe("the end of the power", () => {
     dying.abort()
     const { grant } = await rowOf(account.real.store)
     // Some seconds later: whoever wrote an intent is waited for.
-    if (grant?.intent != null) await age(account.real.store)
+    if (grant?.intent != null) await missForLong(account.real.store)
     const survivor = await createExecutor({
       subject: "alice",
       plugins: [resourcePlugin],

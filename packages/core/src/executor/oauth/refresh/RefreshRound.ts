@@ -151,7 +151,8 @@ export class RefreshRound {
         if (instead !== undefined) return instead
       }
       // Without a refresh token nothing is used up, and asking twice does no harm.
-      const begun = usedHash === null ? row : yield* beginIntent(resources, row, usedHash, isReplay)
+      const isRepeated = isReplay && intent.state !== "unknown"
+      const begun = usedHash === null ? row : yield* beginIntent(resources, row, usedHash, isRepeated)
       if (begun === undefined) return yield* this.run(count + 1)
       const { isHeld } = this.#held
       const { outcome, wasAmbiguous } = yield* Effect.tapError(

@@ -82,7 +82,7 @@ export const saveTokens = (
             (id) => Effect.ignore(resources.providers.call(provider, () => provider.delete(id))),
             { discard: true },
           )
-        }
+        } else yield* leaveDoubt(resources, row, tokens)
         return { kind: "gone" } as const
       }
       const next = withTokens(row, tokens, yield* Clock.currentTimeMillis)
@@ -132,6 +132,24 @@ const isTakenOver = ({ grant }: GrantedRow, tokens: FreshTokens): boolean => {
   const isWritten = grant.issuedAt === tokens.issuedAt && tokens.issuedAt !== tokens.replaces
   return tokens.intentId !== null && grant.intent?.id !== tokens.intentId && !isWritten
 }
+
+/**
+ * The items of an account that was connected anew while they were written may be these now, which is found out when they are used:
+ * it is not what a person's revocation looks like.
+ */
+const leaveDoubt = (
+  resources: Resources,
+  row: ConnectionRow,
+  { refreshToken }: FreshTokens,
+): Effect.Effect<unknown, StoreUnavailableError> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    row.grant === null || row.grant.intent !== null || refreshToken === undefined
+      ? Effect.void
+      : resources.store.connections.put(
+          { ...row, grant: { ...row.grant, intent: doubtfulIntent(refreshToken, now) }, version: row.version + 1 },
+          row.version,
+        ),
+  )
 
 const isOf = (row: ConnectionRow | undefined, tokens: FreshTokens): row is GrantedRow =>
   row?.grant?.id === tokens.grantId
