@@ -20,8 +20,8 @@ export interface TokenRequestSeen {
 
 /** A grant, in the order in which people gave them. */
 export interface GrantSeen {
-  /** The newest request that rotated its refresh token. */
-  readonly rotated: TokenRequestSeen | null
+  /** The newest requests that rotated its refresh token, at most three; the newest last. */
+  readonly rotations: ReadonlyArray<TokenRequestSeen>
   /** The request that used a spent refresh token, and for which the grant was revoked. */
   readonly revoked: TokenRequestSeen | null
 }

@@ -5,7 +5,7 @@ import type { TokenRequestSeen } from "./AuthorizationServerMessages.ts"
 import type { Random } from "./Random.ts"
 import type { Stage } from "./Stage.ts"
 import type { WorkerCode } from "./bundleWorker.ts"
-import type { WorkerJob, WorkerMessage, WorkerOrder } from "./WorkerMessages.ts"
+import type { RowWritten, WorkerJob, WorkerMessage, WorkerOrder } from "./WorkerMessages.ts"
 
 export const crewSize = 8
 
@@ -18,6 +18,8 @@ export class Worker {
   readonly wokenAt: Array<number> = []
   /** When it wrote new tokens, by the connection's address. */
   readonly refreshed: Array<{ readonly connection: string; readonly at: number }> = []
+  /** What it wrote to rows. */
+  readonly wrote: Array<RowWritten> = []
   isReady = false
   /** When a call of it was last answered, as heard. */
   lastOkAt = 0
@@ -55,6 +57,8 @@ export class Crew implements AsyncDisposable {
   readonly #everyMs: number
   readonly #code: WorkerCode
   readonly #workers: Array<Worker> = []
+  /** Those that were killed too. */
+  readonly everybody: Array<Worker> = []
   readonly #byPort = new Map<number, Array<{ readonly worker: Worker; readonly at: number }>>()
   #isOver = false
 
@@ -143,6 +147,7 @@ export class Crew implements AsyncDisposable {
       env: { ...process.env, NODE_COMPILE_CACHE: this.#code.cache },
     })
     const worker = new Worker(child)
+    this.everybody.push(worker)
     child.on("message", (message: WorkerMessage) => this.#heard(worker, message))
     child.once("exit", (code, signal) => {
       if (this.#isOver || worker.hitAt.length > worker.wokenAt.length) return
@@ -165,6 +170,9 @@ export class Crew implements AsyncDisposable {
       }
       case "refreshed":
         worker.refreshed.push(message)
+        return
+      case "wrote":
+        worker.wrote.push(message)
         return
       case "called":
         if (message.outcomes["ok"] !== undefined) worker.lastOkAt = Date.now()

@@ -3,6 +3,8 @@ export interface Finding {
   readonly title: string
   /** In the order of the report; promises in bold. */
   readonly facts: ReadonlyArray<readonly [what: string, count: number | string]>
+  /** Each grant that was lost, step by step. */
+  readonly stories: ReadonlyArray<string>
   /** In words; empty where every promise holds. */
   readonly broken: ReadonlyArray<string>
 }

@@ -1,5 +1,12 @@
 /** What the processes of a run share: the database, the file of secrets, and the accounts as each of them calls them. */
-import { type ConnectionRef, createExecutor, definePlugin, type Executor, type ExecutorEvent } from "@keyward/core"
+import {
+  type ConnectionRef,
+  createExecutor,
+  definePlugin,
+  type Executor,
+  type ExecutorEvent,
+  type Store,
+} from "@keyward/core"
 import { encryptedFileProvider } from "@keyward/provider-encrypted-file"
 import { postgresStore, sqlSecretProvider, type SqlStore, sqliteStore } from "@keyward/store-sql"
 
@@ -38,7 +45,7 @@ const stormPlugin = definePlugin({
         authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["read"] }],
       }),
   }),
-  resolveTools: () => [{ name: "read" }],
+  resolveTools: () => [{ name: "read", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ fetch }) => {
     const response = await fetch("/resource")
     return response.ok
@@ -59,10 +66,10 @@ export const openStore = ({ database, leaseMs }: Stage): SqlStore =>
     ? sqliteStore({ ...database, leaseMs })
     : postgresStore({ ...database, leaseMs, maxConnections: 4 })
 
-/** Opens an executor of its own over the stage. */
+/** Opens an executor of its own over the stage; `seenAs` is what it sees of the store. */
 export const openExecutor = (
   stage: Stage,
-  store: SqlStore,
+  { store, seenAs = store }: { readonly store: SqlStore; readonly seenAs?: Store },
   onEvent?: (event: ExecutorEvent) => void,
 ): Promise<StormExecutor> =>
   createExecutor({
@@ -74,7 +81,7 @@ export const openExecutor = (
         ? encryptedFileProvider({ path: stage.vault, key })
         : sqlSecretProvider({ store, key }),
     ],
-    store,
+    store: seenAs,
     redirectUri: "http://127.0.0.1:4319/oauth/callback",
     egress: { allowHosts: ["127.0.0.1"], timeoutMs: 10_000 },
     onEvent,

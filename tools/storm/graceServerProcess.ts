@@ -24,7 +24,7 @@ const report = (): AuthorizationServerReport => {
     early: 0,
     refused: {},
     grants: server.grants.map(({ endedBy }) => ({
-      rotated: null,
+      rotations: [],
       revoked: endedBy === null ? null : { at: Date.now(), port: 0 },
     })),
   }

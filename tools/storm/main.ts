@@ -84,6 +84,7 @@ try {
     findings.push(finding)
     console.log(`\n${finding.title}`)
     for (const [what, count] of finding.facts) console.log(`  ${what}: ${count}`)
+    for (const story of finding.stories) console.log(`  LOST ${story}`)
     for (const what of finding.broken) console.log(`  BROKEN: ${what}`)
   }
 } finally {

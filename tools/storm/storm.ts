@@ -56,7 +56,7 @@ export const storm = async (random: Random, options: StormOptions): Promise<Find
     })
     await using crew = new Crew(random, stage, { everyMs, code })
     const store = openStore(stage)
-    const executor = await openExecutor(stage, store)
+    const executor = await openExecutor(stage, { store })
     const accounts = new Accounts(executor, store, stage, server)
     await accounts.connectAll()
     await crew.start()
@@ -105,8 +105,12 @@ const findingOf = (
   const calls = [...crew.outcomes.values()].reduce((sum, count) => sum + count, 0)
   const ok = crew.outcomes.get("ok") ?? 0
   const others = new Map([...crew.outcomes].filter(([outcome]) => outcome !== "ok"))
+  // A process that stood still sends what has run out meanwhile, also when that is what it had just asked for.
+  const mayBeLate = (outcome: string): boolean => trouble === "stop" && outcome.includes("connection_rejected")
   const mayFail = (outcome: string): boolean =>
-    trouble !== "none" && (outcome.startsWith("again: ") || (!isSpared && /oauth_reauth_required/.test(outcome)))
+    mayBeLate(outcome) ||
+    (trouble !== "none" &&
+      (outcome.startsWith("again: ") || (!isSpared && /oauth_reauth_required|connection_rejected/.test(outcome))))
   const failed = [...others].reduce((sum, [outcome, count]) => sum + (mayFail(outcome) ? 0 : count), 0)
   const wrongReasons = accounts.lost.filter(({ reason }) => reason !== "rotation_lost").length
   const broken: Array<string> = []
@@ -156,6 +160,7 @@ const findingOf = (
       ["**connections expired for another reason**", wrongReasons],
       ["**accounts usable at the end, those connected anew included**", usable],
     ],
+    stories: losses.stories,
     broken,
   }
 }

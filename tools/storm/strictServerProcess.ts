@@ -39,7 +39,7 @@ const lifetimeMs = accessTokenSeconds * 1000
 
 interface Grant {
   issuedAt: number
-  rotated: TokenRequestSeen | null
+  rotations: ReadonlyArray<TokenRequestSeen>
   revoked: TokenRequestSeen | null
 }
 const grants = new Map<string, Grant>()
@@ -73,13 +73,13 @@ const countRotation = (grant: Grant, by: TokenRequestSeen | null): void => {
   if (now - grant.issuedAt < lifetimeMs / 2) counts.early += 1
   else counts.expiries += 1
   grant.issuedAt = now
-  grant.rotated = by
+  if (by !== null) grant.rotations = [...grant.rotations.slice(-2), by]
 }
 
 const report = (): AuthorizationServerReport => ({
   ...counts,
   refused: Object.fromEntries(refused),
-  grants: [...grants.values()].map(({ rotated, revoked }) => ({ rotated, revoked })),
+  grants: [...grants.values()].map(({ rotations, revoked }) => ({ rotations, revoked })),
 })
 
 const send = (message: AuthorizationServerMessage): void => void process.send?.(message)
@@ -134,7 +134,7 @@ server.listen(0, "127.0.0.1", () => {
     const grantId = oidc.entities.AccessToken?.grantId ?? ""
     const known = grants.get(grantId)
     if (known === undefined)
-      grants.set(grantId, { issuedAt: arrivals.get(req)?.at ?? Date.now(), rotated: null, revoked: null })
+      grants.set(grantId, { issuedAt: arrivals.get(req)?.at ?? Date.now(), rotations: [], revoked: null })
     else countRotation(known, arrivals.get(req) ?? null)
   })
   provider.on(

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { StoreUnavailableError } from "@keyward/core"
 import { Random } from "./Random.ts"
 import { addressOf, openExecutor, openStore, refsOf } from "./Stage.ts"
+import { watchedStore } from "./watchedStore.ts"
 import type { WorkerJob, WorkerMessage, WorkerOrder } from "./WorkerMessages.ts"
 
 const { stage, seed, everyMs, keepsAlive } = JSON.parse(process.argv[2] ?? "{}") as WorkerJob
@@ -18,7 +19,8 @@ subscribe("net.client.socket", (message) => {
 })
 
 const store = openStore(stage)
-const executor = await openExecutor(stage, store, (event) => {
+const watched = watchedStore(store, (written) => send({ type: "wrote", ...written }))
+const executor = await openExecutor(stage, { store, seenAs: watched }, (event) => {
   if (event.type === "credential.refreshed") send({ type: "refreshed", connection: event.connection, at: event.at })
 })
 
