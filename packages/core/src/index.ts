@@ -29,7 +29,6 @@ export {
   type SealedIdentityConfig,
 } from "./executor/ExecutorConfig.ts"
 export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
-export type { ConnectionNeed } from "./executor/connectionRequired.ts"
 export type { AccountsRef } from "./executor/DefaultAccounts.ts"
 export type { AccountRequest } from "./executor/selectAccount.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
@@ -154,6 +153,7 @@ export {
   IdentityModeError,
   SubjectRequiredError,
 } from "./connection/AccountError.ts"
+export type { ConnectionNeed } from "./connection/ConnectionNeed.ts"
 export type { Connection, ConnectionStatus } from "./connection/Connection.ts"
 export {
   ConnectionConflictError,

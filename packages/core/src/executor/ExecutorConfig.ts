@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { ConnectionNeed } from "../connection/ConnectionNeed.ts"
 import type { CredentialProvider } from "../credential/CredentialProvider.ts"
 import { quote, taggedError } from "../error/KeywardError.ts"
 import { makeAddressPolicy } from "../http/AddressPolicy.ts"
@@ -14,7 +15,6 @@ import { type ApprovalKeyMaterial, readApprovalKeys } from "../policy/approvalSi
 import type { DefaultPolicy } from "../policy/decide.ts"
 import { policyActions } from "../policy/Policy.ts"
 import type { ElicitationHandler } from "../tool/Elicitation.ts"
-import type { ConnectionNeed } from "./connectionRequired.ts"
 import type { ExecutorEvent } from "./ExecutorEvent.ts"
 
 /** The config of one executor; everything is optional. */

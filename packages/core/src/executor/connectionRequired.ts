@@ -9,22 +9,10 @@ import { compileTemplate, noneTemplate } from "../auth/AuthTemplate.ts"
 import type { AuthTemplate } from "../auth/AuthTemplate.ts"
 import { ConnectionRequiredError } from "../connection/AccountError.ts"
 import { connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
-import type { Identity, Owner } from "../identity/Identity.ts"
+import type { Identity } from "../identity/Identity.ts"
 import { identityModeOf, type IntegrationRecord } from "../integration/Integration.ts"
 import { firstFlowUrl } from "./oauth/firstFlowUrl.ts"
 import type { Resources } from "./Resources.ts"
-
-/** What a host is told when it is asked where to send somebody. */
-export interface ConnectionNeed {
-  readonly tenant: string
-  /** Who acts; `null` when nobody in particular does. */
-  readonly subject: string | null
-  readonly integration: string
-  /** Whose connection is needed. */
-  readonly owner: Owner
-  /** The name that it would have. */
-  readonly name: string
-}
 
 /** The error for a connection that is not there; see the file's header. Quietly: begins no flow. */
 export const connectionRequired = (

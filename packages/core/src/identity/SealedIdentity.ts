@@ -12,7 +12,7 @@ import { quote, taggedError } from "../error/KeywardError.ts"
 import type { Identity, IdentityInput } from "./Identity.ts"
 
 /** Key material; wrap it to keep it out of logs. */
-export type KeyMaterial = string | Uint8Array | Redacted.Redacted<string> | Redacted.Redacted<Uint8Array>
+export type KeyMaterial = string | Uint8Array | Redacted.Redacted | Redacted.Redacted<Uint8Array>
 
 /**
  * A key under the id that tokens name it by (`kid`).
@@ -22,7 +22,7 @@ export type KeyMaterial = string | Uint8Array | Redacted.Redacted<string> | Reda
  */
 export type IdentityKey =
   | { readonly id: string; readonly secret: KeyMaterial }
-  | { readonly id: string; readonly privateKey: string | Redacted.Redacted<string> }
+  | { readonly id: string; readonly privateKey: string | Redacted.Redacted }
   | { readonly id: string; readonly publicKey: string }
 
 /** What sealing and opening have in common. */
@@ -105,9 +105,11 @@ export class OpenedIdentity implements Identity {
   declare readonly agent?: string
   /** Until when the token held, epoch milliseconds. */
   readonly expiresAt: number
-  readonly #isOpened = true
+  /** Nothing that is not made here has it. */
+  readonly #opened: true
 
   constructor({ tenant, subject, agent }: Identity, expiresAt: number) {
+    this.#opened = true
     this.tenant = tenant
     this.subject = subject
     if (agent !== undefined) this.agent = agent
@@ -116,7 +118,7 @@ export class OpenedIdentity implements Identity {
 
   /** Whether a value came out of a token. */
   static isOpened(value: unknown): value is OpenedIdentity {
-    return typeof value === "object" && value !== null && #isOpened in value
+    return typeof value === "object" && value !== null && #opened in value && value.#opened
   }
 }
 

@@ -20,7 +20,7 @@ import {
   checkSealOptions,
   type IdentityKey,
   InvalidSealedIdentityError,
-  InvalidSealOptionsError,
+  type InvalidSealOptionsError,
   invalidSeal,
   type OpenIdentityOptions,
   OpenedIdentity,
@@ -126,11 +126,14 @@ const identityIn = ({ tenant, sub, agent }: JWTPayload): Effect.Effect<Identity 
 const remembered = (replays: ReplayStore, id: string, expiresAt: number): Effect.Effect<boolean> =>
   Effect.catch(
     Effect.tryPromise({
-      try: async () => (await replays.remember(id, expiresAt)) === true,
+      try: async () => isTrue(await replays.remember(id, expiresAt)),
       catch: () => undefined,
     }),
     () => Effect.succeed(false),
   )
+
+/** Hosts answer what they like. */
+const isTrue = (answer: unknown): boolean => answer === true
 
 /** The default of `replays`: what was opened in this process and has not expired. */
 class MemoryReplays implements ReplayStore {

@@ -379,7 +379,7 @@ describe("an account that nobody has connected", () => {
       { issuer: server.issuer },
     ]) {
       await executor.acme.add({ slug: "calendar", baseUrl: server.origin, authTemplates: [{ ...oauth, ...template }] })
-      expect(await hasUrl("calendar"), JSON.stringify(template)).toBe(false)
+      expect(await hasUrl("calendar"), `for ${JSON.stringify(template)}`).toBe(false)
     }
     await executor.acme.add({
       slug: "calendar",

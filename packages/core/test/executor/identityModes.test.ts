@@ -2,7 +2,7 @@
  * Whose account a call runs as: every mode, with every override, with and without a subject, over every set of connections, held
  * against an oracle of a few lines; and what the service at the other end really got.
  */
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { IdentityMode, ToolResult } from "@keyward/core"
 import { IdentityConflictError, IdentityModeError, SubjectRequiredError, ToolNotFoundError } from "@keyward/core"
@@ -190,9 +190,7 @@ describe("the account of a call", () => {
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 12 }), async (changes) => {
         const integration = `random_${(runs += 1)}`
         await executor.acme.add({ slug: integration, baseUrl: upstream.origin, authTemplates: templates })
-        const there = new Map<string, Set<string>>([
-          ...["org", "alice", "bob"].map((one) => [one, new Set<string>()] as const),
-        ])
+        const there = new Map(["org", "alice", "bob"].map((one) => [one, new Set<string>()] as const))
         const defaults = new Map<string, string>()
         for (const { mode, override, subject, connect, mark } of changes) {
           await executor.integrations.setIdentityMode(integration, mode)
