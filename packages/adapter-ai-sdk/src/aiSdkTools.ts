@@ -3,32 +3,14 @@
  *
  * Credentials, approvals and policies stay with the executor; what leaves here is what a model may read.
  */
-import type {
-  ElicitationHandler,
-  ExecuteOptions,
-  FoundTool,
-  SearchToolsInput,
-  Tool,
-  ToolResult,
-  ToolSchema,
-} from "@keyward/core"
-import type { ListToolsInput } from "@keyward/core"
+import type { ElicitationHandler, Tool, ToolResult } from "@keyward/core"
 import { dynamicTool, jsonSchema, type JSONSchema7, type ToolSet } from "ai"
 import { modelOutput } from "./modelOutput.ts"
 import { modelToolNames } from "./modelToolNames.ts"
-import { type OfferFilter, offerFilter } from "./offerFilter.ts"
+import { type OfferFilter, offerFilter, type ReadOfferFilter } from "./offerFilter.ts"
 import { searchAndCall } from "./searchAndCall.ts"
 import { TooManyToolsError } from "./TooManyToolsError.ts"
-
-/** What tools are taken from: an executor, or an agent's. */
-export interface ToolSource {
-  readonly tools: {
-    list(input?: ListToolsInput): Promise<ReadonlyArray<Tool>>
-    search(input: SearchToolsInput): Promise<ReadonlyArray<FoundTool>>
-    schema(address: string): Promise<ToolSchema | null>
-  }
-  execute(address: string, args?: unknown, options?: ExecuteOptions): Promise<ToolResult>
-}
+import type { ToolSource } from "./ToolSource.ts"
 
 /** Which tools a model gets, and how. */
 export interface AiSdkToolsOptions extends OfferFilter {
@@ -91,7 +73,7 @@ const pageSize = 1_000
 
 const offeredTools = async (
   executor: ToolSource,
-  { input, isOffered }: ReturnType<typeof offerFilter>,
+  { input, isOffered }: ReadOfferFilter,
   limit: number,
 ): Promise<ReadonlyArray<Tool>> => {
   const offered: Array<Tool> = []

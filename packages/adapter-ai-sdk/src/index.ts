@@ -1,6 +1,7 @@
 /**
  * The tools of a Keyward executor in the shape that the AI SDK's `generateText`, `streamText` and agents take.
  */
-export { aiSdkTools, type AiSdkToolsOptions, type ToolSource } from "./aiSdkTools.ts"
+export { aiSdkTools, type AiSdkToolsOptions } from "./aiSdkTools.ts"
 export { TooManyToolsError } from "./TooManyToolsError.ts"
+export type { ToolSource } from "./ToolSource.ts"
 export { modelToolNames } from "./modelToolNames.ts"

@@ -5,9 +5,9 @@
  */
 import type { ExecuteOptions, FoundTool, ToolResult, ToolSchema } from "@keyward/core"
 import { dynamicTool, jsonSchema, type ToolSet } from "ai"
-import type { ToolSource } from "./aiSdkTools.ts"
 import { modelOutput, toJson } from "./modelOutput.ts"
 import type { ReadOfferFilter } from "./offerFilter.ts"
+import type { ToolSource } from "./ToolSource.ts"
 
 /** Makes `search_tools` and `call_tool`. */
 export const searchAndCall = (
@@ -30,7 +30,7 @@ export const searchAndCall = (
     }),
     execute: async (asked) => {
       const { query, limit } = asked as SearchInput
-      const found = await executor.tools.search({ ...input, query: String(query), limit: mostSearched })
+      const found = await executor.tools.search({ ...input, query, limit: mostSearched })
       const offered = found.flatMap((tool) => {
         const addresses = tool.addresses.filter(isOffered)
         return addresses.length === 0 ? [] : [{ ...tool, addresses }]
@@ -63,6 +63,7 @@ export const searchAndCall = (
   }),
 })
 
+/** As the schema asks for it; the model may send otherwise, which `tools.search` refuses. */
 interface SearchInput {
   readonly query: string
   readonly limit?: number

@@ -104,7 +104,9 @@ export const scriptedModel = (turns: ReadonlyArray<Turn | ((shown: unknown) => T
 
 /** What the last tool result in a prompt holds, as the model reads it. */
 export const lastResult = (prompt: unknown): unknown => {
-  const messages = prompt as ReadonlyArray<{ readonly role: string; readonly content: ReadonlyArray<object> }>
-  const part = messages.findLast(({ role }) => role === "tool")?.content.at(-1) as { output?: unknown } | undefined
-  return part?.output
+  const messages = prompt as ReadonlyArray<{
+    readonly role: string
+    readonly content: ReadonlyArray<{ output?: unknown }>
+  }>
+  return messages.findLast(({ role }) => role === "tool")?.content.at(-1)?.output
 }
