@@ -166,7 +166,7 @@ const serverOf = async (context: PluginContext, slug: string): Promise<Integrati
   const record = await context.integrations.get(slug)
   if (record === null) {
     const nextStep = "Add it with mcp.addServer first."
-    throw new McpServerError({ server: String(slug), reason: "not_found", nextStep })
+    throw new McpServerError({ server: slug, reason: "not_found", nextStep })
   }
   if (record.plugin !== "mcp") {
     throw new InvalidIntegrationInputError({ field: "slug", fault: "names an integration of another plugin." })

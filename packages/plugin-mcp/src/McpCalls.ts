@@ -142,6 +142,8 @@ const unknownToolCodes: ReadonlySet<number> = new Set([
 ])
 
 const headerMismatch = -32_020
+const unsupportedRevision: number = ProtocolErrorCode.UnsupportedProtocolVersion
+const urlElicitationRequired: number = ProtocolErrorCode.UrlElicitationRequired
 
 const nothing: Readonly<Record<string, string>> = {}
 
@@ -169,7 +171,7 @@ const wasNotTaken = (link: McpLink, error: unknown): boolean => {
     // Servers that keep sessions in memory answer so after a restart; the specification wants a 404.
     return link.hasSession && (status === 404 || (status === 400 && /session/i.test(error.message)))
   }
-  if (error instanceof ProtocolError) return error.code === ProtocolErrorCode.UnsupportedProtocolVersion
+  if (error instanceof ProtocolError) return error.code === unsupportedRevision
   return error instanceof SdkError && error.code === SdkErrorCode.NotConnected
 }
 
@@ -201,7 +203,7 @@ const afterVisits = async <A>(scope: CallScope, call: () => Promise<A>): Promise
 }
 
 const visitsOf = (error: unknown): ReadonlyArray<RequiredVisit> | undefined => {
-  if (!(error instanceof ProtocolError) || error.code !== ProtocolErrorCode.UrlElicitationRequired) return undefined
+  if (!(error instanceof ProtocolError) || error.code !== urlElicitationRequired) return undefined
   const { elicitations } = (error.data ?? {}) as { readonly elicitations?: unknown }
   if (!Array.isArray(elicitations)) return undefined
   const visits = elicitations.filter(

@@ -101,7 +101,7 @@ describe.each([
     const pair = await protectedServer(start)
     const { executor } = await stageFor(pair)
     await executor.mcp.addServer({ slug: "srv", transport: "http", url: pair.server.url })
-    const users = await Promise.all(["ann", "bob", "cem"].map((subject) => executor.withIdentity({ subject })))
+    const users = ["ann", "bob", "cem"].map((subject) => executor.withIdentity({ subject }))
     for (const user of users) await connect(user, pair)
     const before = pair.tokens.length
     const texts = users.flatMap((user, index) =>

@@ -46,7 +46,7 @@ describe("sessions", () => {
       url: server.url,
       authTemplates: [{ slug: "bearer", type: "bearer" }],
     })
-    const bob = await executor.withIdentity({ subject: "bob" })
+    const bob = executor.withIdentity({ subject: "bob" })
     const save = (whose: typeof executor, value: string) =>
       whose.connections.create({ owner: "user", integration: "srv", name: "main", template: "bearer", value })
     await save(executor, "token-of-alice")

@@ -19,9 +19,10 @@ const supportedVersions = ["2026-07-28"]
 const serverInfo = { name: "contract", version: "1" }
 
 /** Echoes the request, headers and all, in the text of its answer. */
-const answer: UpstreamHandler = ({ method, url, rawHeaders, text, json }) => {
+const answer: UpstreamHandler = (request) => {
+  const { method, url, rawHeaders, text } = request
   if (method !== "POST") return { status: 405 }
-  const { id, method: rpc } = json() as { readonly id?: number; readonly method: string }
+  const { id, method: rpc } = request.json() as { readonly id?: number; readonly method: string }
   if (id === undefined) return { status: 202 }
   const result =
     rpc === "server/discover"

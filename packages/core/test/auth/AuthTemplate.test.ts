@@ -170,6 +170,42 @@ describe("compileTemplate", () => {
   })
 
   it("places nothing for the template none", () => {
-    expect(compileTemplate(noneTemplate)).toEqual({ slug: "none", family: "none", variables: [], placements: [] })
+    expect(compileTemplate(noneTemplate)).toEqual({
+      slug: "none",
+      family: "none",
+      variables: [],
+      placements: [],
+      environment: [],
+    })
+  })
+
+  it("keeps what goes into an environment apart from what goes on requests", () => {
+    const template = compileTemplate({ slug: "k", type: "apiKey", env: { TOKEN: ["tk-", variable("token")] } })
+    expect(template).toMatchObject({
+      variables: ["token"],
+      placements: [],
+      environment: [{ name: "TOKEN", parts: ["tk-", { variable: "token" }] }],
+    })
+  })
+})
+
+describe("a variable of an environment", () => {
+  it("has a usable name that does not decide what a process runs", () => {
+    const env = (name: string) => parseAuthTemplates([{ slug: "k", type: "apiKey", env: { [name]: [variable("t")] } }])
+    expect(Result.isSuccess(env("API_TOKEN"))).toBe(true)
+    for (const name of [
+      "",
+      "A-B",
+      "1A",
+      "A=B",
+      "__proto__",
+      "PATH",
+      "Node_Options",
+      "LD_PRELOAD",
+      "DYLD_INSERT",
+      "GIT_SSH",
+    ]) {
+      expect(Result.isFailure(env(name)), name).toBe(true)
+    }
   })
 })

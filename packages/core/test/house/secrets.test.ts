@@ -11,10 +11,12 @@ import { packageNames, parse, readSources } from "./sources.ts"
 /** Each file that may see a secret in clear, and what for. */
 const allowed = new Map([
   ["packages/core/src/auth/applyAuth.ts", "places the values in the request"],
+  ["packages/core/src/auth/applyEnvironment.ts", "places the values in the environment of a process"],
   ["packages/core/src/credential/CredentialProvider.ts", "hands the value to providers written with Promises"],
   ["packages/core/src/executor/oauth/tokenItems.ts", "hashes tokens, to tell two of them apart"],
   ["packages/core/src/executor/Extensions.ts", "hands the value to plugins written with Promises that ask for it"],
   ["packages/core/src/executor/oauth/newSession.ts", "hands the state of a flow to the host that started it"],
+  ["packages/core/src/identity/signedIdentity.ts", "signs and verifies callers with the host's keys"],
   ["packages/core/src/oauth/AuthorizationRequest.ts", "hashes the verifier and puts state into the browser's address"],
   ["packages/core/src/oauth/ClientRegistration.ts", "sends the initial access token and the registration token"],
   ["packages/core/src/oauth/ClientAuthentication.ts", "proves the client by its secret"],

@@ -129,6 +129,19 @@ describe("a supplied fetch", () => {
     }
   })
 
+  it("may be silent for longer than the limit in an event stream that was asked for", async () => {
+    const late = new ReadableStream<Uint8Array>({
+      pull: async (controller) => {
+        await new Promise((resolve) => setTimeout(resolve, 100))
+        controller.enqueue(Buffer.from("data: 1\n\n"))
+        controller.close()
+      },
+    })
+    const answer = answering(late, { headers: { "content-type": "text/event-stream" } })
+    const response = await send(answer, { headers: { accept: "text/event-stream" } }, { timeoutMs: 30 })
+    expect(await new Response(response.stream()).text()).toBe("data: 1\n\n")
+  })
+
   it("may stream for longer than the limit while it moves", async () => {
     let sent = 0
     const moving = new ReadableStream<Uint8Array>({

@@ -157,6 +157,29 @@ describe("timeouts", () => {
     await server.closed()
   })
 
+  it("let an event stream that was asked for be silent for longer than the limit", async () => {
+    const server = await httpServer((_, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.write("data: 1\n\n")
+      setTimeout(() => response.end("data: 2\n\n"), 1500)
+    })
+    const headers = { accept: "application/json, text/event-stream" }
+    const response = await send(open({ timeoutMs: 500 }), server.origin, { headers })
+    expect(await new Response(response.stream()).text()).toBe("data: 1\n\ndata: 2\n\n")
+  })
+
+  it("end what is no event stream although one would have been taken", async () => {
+    const server = await httpServer((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" })
+      response.write("[")
+    })
+    const headers = { accept: "application/json, text/event-stream" }
+    const response = await send(open({ timeoutMs: 600 }), server.origin, { headers })
+    const text = new Response(response.stream()).text()
+    expect(await rejection(text)).toMatchObject({ _tag: "EgressTimeoutError", phase: "body" })
+    await server.closed()
+  })
+
   it("end an upload that the server does not take", async () => {
     const server = await listening(createTcpServer((socket) => socket.pause()))
     const body = Buffer.alloc(32 * 1024 * 1024)

@@ -31,7 +31,7 @@ export interface McpToolData {
 }
 
 /** Reads an answer. */
-export const readContent = ({ content = [], structuredContent }: CallToolResult): McpToolData => {
+export const readContent = ({ content, structuredContent }: CallToolResult): McpToolData => {
   const texts: Array<string> = []
   const files: Array<McpFile> = []
   for (const block of content) {

@@ -75,6 +75,7 @@ export class McpLink {
       listMaxPages: options.mostToolPages,
       jsonSchemaValidator: validators,
     })
+    // eslint-disable-next-line unicorn/prefer-add-event-listener -- the client has no other way to say so
     this.#client.onclose = () => {
       this.#isClosed = true
       if (!this.#isClosing) options.onClose()

@@ -44,7 +44,7 @@ export const serveLoopback = async (
       // So that whoever waits for a stream sees that it is there.
       response.flushHeaders()
       if (answer.body === null) response.end()
-      else Readable.fromWeb(answer.body as import("node:stream/web").ReadableStream).pipe(response)
+      else Readable.fromWeb(answer.body).pipe(response)
     })().catch((error: unknown) => response.destroy(error as Error))
   })
   server.listen(0, "127.0.0.1")
