@@ -11,18 +11,9 @@ import type { CreateConnectionInput } from "../connection/CreateConnection.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../credential/CredentialError.ts"
 import type { ProviderItem } from "../credential/CredentialProvider.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
-import {
-  type Identity,
-  type IdentityInput,
-  type InvalidIdentityError,
-  type Owner,
-} from "../identity/Identity.ts"
+import { type Identity, type IdentityInput, type InvalidIdentityError, type Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
-import type {
-  InvalidSealedIdentityError,
-  InvalidSealOptionsError,
-  OpenedIdentity,
-} from "../identity/SealedIdentity.ts"
+import type { InvalidSealedIdentityError, InvalidSealOptionsError, OpenedIdentity } from "../identity/SealedIdentity.ts"
 import { type Integration, toIntegration } from "../integration/Integration.ts"
 import type { IntegrationInUseError, IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
@@ -39,7 +30,6 @@ import type { ApprovalNotFoundError } from "../policy/ApprovalError.ts"
 import type { Policy } from "../policy/Policy.ts"
 import type { PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
-import type { ToolNotFoundError } from "../tool/ToolError.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import { type AgentAdmissionError, asAgent, type EffectAgentExecutor } from "./AgentExecutor.ts"
 import {
@@ -130,6 +120,7 @@ import {
   type PolicyWriteError,
   removePolicy,
   resolvePolicy,
+  type ResolvePolicyError,
   updatePolicy,
   type UpdatePolicyInput,
 } from "./Policies.ts"
@@ -212,10 +203,7 @@ export interface EffectPolicies {
     input: UpdatePolicyInput,
   ): Effect.Effect<Policy, PolicyWriteError | PolicyNotFoundError | PolicyConflictError>
   remove(id: string): Effect.Effect<void, PolicyNotFoundError | StoreUnavailableError>
-  resolve(
-    address: string,
-    args?: unknown,
-  ): Effect.Effect<PolicyResolution, SelectError | CatalogError | ToolNotFoundError>
+  resolve(address: string, args?: unknown): Effect.Effect<PolicyResolution, ResolvePolicyError>
 }
 
 /** `executor.approvals` on the Effect surface; the Promise surface documents each method. */
@@ -275,9 +263,7 @@ export interface EffectExecutor {
     identity: IdentityInput | OpenedIdentity,
   ): Effect.Effect<EffectExecutor, InvalidIdentityError | InvalidSealedIdentityError>
   /** The same resources seen by the caller that a token names; opened as `sealedIdentity` of the config says. */
-  withSealedIdentity(
-    token: string,
-  ): Effect.Effect<EffectExecutor, InvalidSealedIdentityError | InvalidSealOptionsError>
+  withSealedIdentity(token: string): Effect.Effect<EffectExecutor, InvalidSealedIdentityError | InvalidSealOptionsError>
   /** What an agent of this tenant is given, by its id or by the key that it shows; it acts for this executor's subject. */
   asAgent(idOrKey: string): Effect.Effect<EffectAgentExecutor, AgentAdmissionError>
   /** A plugin's extension by the plugin's id; `undefined` when it has none. */

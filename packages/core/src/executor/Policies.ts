@@ -10,11 +10,13 @@ import { quote } from "../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import { type Identity, type Owner, subjectOf } from "../identity/Identity.ts"
 import { parseAddressPattern } from "../policy/AddressPattern.ts"
+import type { AccessDeniedError } from "../policy/AccessError.ts"
 import type { DefaultReason } from "../policy/decide.ts"
 import { type Policy, type PolicyAction, policyActions, type PolicyRecord, toPolicy } from "../policy/Policy.ts"
 import { InvalidPolicyInputError, PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
-import { parseToolAddress, toolAddress } from "../tool/ToolAddress.ts"
+import { parseToolAddress } from "../tool/ToolAddress.ts"
 import { ToolNotFoundError } from "../tool/ToolError.ts"
+import { callableTool } from "./callableTool.ts"
 import { catalogOf, type CatalogError } from "./Catalogs.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
 import { standingApproval } from "./askApproval.ts"
@@ -60,6 +62,9 @@ export interface PolicyResolution {
 
 /** What writing a rule can fail with. */
 export type PolicyWriteError = InvalidPolicyInputError | StoreUnavailableError
+
+/** What resolving can fail with. */
+export type ResolvePolicyError = SelectError | CatalogError | AccessDeniedError | ToolNotFoundError
 
 /** Adds a rule. */
 export const createPolicy = (
@@ -157,19 +162,14 @@ export const resolvePolicy = (
   identity: Identity,
   address: string,
   args: unknown,
-): Effect.Effect<PolicyResolution, SelectError | CatalogError | ToolNotFoundError> =>
+): Effect.Effect<PolicyResolution, ResolvePolicyError> =>
   Effect.gen(function* () {
     const parsed = parseToolAddress(address)
     if (parsed === undefined) {
       return yield* Effect.fail(new ToolNotFoundError({ address: String(address as unknown), suggestions: [] }))
     }
     const selected = yield* selectConnection(resources, identity, parsed.connection)
-    const catalog = yield* catalogOf(resources, selected)
-    const tool = catalog.get(parsed.tool)
-    if (tool === undefined) {
-      const suggestions = catalog.near(parsed.tool, 5).map((near) => toolAddress(selected.row, near))
-      return yield* Effect.fail(new ToolNotFoundError({ address, suggestions }))
-    }
+    const tool = yield* callableTool(resources, selected, yield* catalogOf(resources, selected), parsed.tool)
     const decision = yield* decisionOn(resources, identity, selected.row, tool)
     const approval =
       args === undefined || decision.action !== "require_approval"

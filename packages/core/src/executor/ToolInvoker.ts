@@ -71,7 +71,7 @@ const callTool = (
   andThen(pluginOf(resources, selected.integration), (plugin) =>
     andThen(resultOf(catalogOf(resources, selected)), (catalog): Effect.Effect<ToolResult, ExecuteError> => {
       if ("ok" in catalog) return Effect.succeed(catalog)
-      return andThen(callableTool(selected, catalog, name), (tool) =>
+      return andThen(callableTool(resources, selected, catalog, name), (tool) =>
         andThen(
           decisionOn(resources, selected.identity, selected.row, tool, trace),
           (decision): Effect.Effect<ToolResult, ExecuteError> => {

@@ -1,9 +1,10 @@
 /**
  * The tool that a caller names, if it is one that they may call.
  *
- * What was not granted is not there, and is not suggested either; only who may use a tool for something else is told what is missing.
+ * What was not granted is not there, and is not suggested either, as little as what policy blocks; only who may use a tool for something else is told what is missing.
  */
 import * as Effect from "effect/Effect"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
 import { AccessDeniedError } from "../policy/AccessError.ts"
 import { accessOfTool } from "../policy/AccessScope.ts"
 import type { ToolDef } from "../tool/Tool.ts"
@@ -11,13 +12,16 @@ import { toolAddress } from "../tool/ToolAddress.ts"
 import type { ToolCatalog } from "../tool/ToolCatalog.ts"
 import { ToolNotFoundError } from "../tool/ToolError.ts"
 import { mayCall, type VisibleConnection } from "./access.ts"
+import { shownTools } from "./policyCheck.ts"
+import type { Resources } from "./Resources.ts"
 
 /** See the file's header. */
 export const callableTool = (
+  resources: Pick<Resources, "store" | "defaultPolicy">,
   connection: VisibleConnection,
   catalog: ToolCatalog,
   name: string,
-): Effect.Effect<ToolDef, ToolNotFoundError | AccessDeniedError> => {
+): Effect.Effect<ToolDef, ToolNotFoundError | AccessDeniedError | StoreUnavailableError> => {
   const tool = catalog.get(name)
   const decision = tool === undefined ? "hidden" : mayCall(connection, tool)
   if (tool !== undefined && decision === "allowed") return Effect.succeed(tool)
@@ -25,16 +29,15 @@ export const callableTool = (
   if (tool !== undefined && decision === "denied") {
     return Effect.fail(new AccessDeniedError({ address, missing: accessOfTool(tool.annotations) }))
   }
-  const near = connection.access === undefined ? catalog.near(name, 5) : callable(connection, catalog, name)
-  const suggestions = near.map((one) => toolAddress(connection.row, one))
-  return Effect.fail(new ToolNotFoundError({ address, suggestions }))
+  return Effect.flatMap(shownTools(resources, connection.identity), (isShown) => {
+    const suggestions = catalog
+      .near(name, catalog.tools.length)
+      .filter((one) => {
+        const tool = catalog.get(one)
+        return tool !== undefined && mayCall(connection, tool) === "allowed" && isShown(connection.row, tool)
+      })
+      .slice(0, 5)
+      .map((one) => toolAddress(connection.row, one))
+    return Effect.fail(new ToolNotFoundError({ address, suggestions }))
+  })
 }
-
-const callable = (connection: VisibleConnection, catalog: ToolCatalog, name: string): ReadonlyArray<string> =>
-  catalog
-    .near(name, catalog.tools.length)
-    .filter((one) => {
-      const tool = catalog.get(one)
-      return tool !== undefined && mayCall(connection, tool) === "allowed"
-    })
-    .slice(0, 5)
