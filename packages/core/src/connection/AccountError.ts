@@ -129,7 +129,7 @@ export class ConnectionRequiredError extends taggedError<ConnectionRequiredError
   409,
 ) {
   override get message(): string {
-    return `Nobody has connected ${whose[this.owner]} of ${quote(this.integration)}. ${this.nextStep}`
+    return `This call of ${quote(this.integration)} needs ${whose[this.owner]}, and nobody has connected one. ${this.nextStep}`
   }
 }
 
