@@ -31,6 +31,8 @@ export {
 export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
 export type { AccountsRef } from "./executor/DefaultAccounts.ts"
 export type { AccountRequest } from "./executor/selectAccount.ts"
+export type { AgentConnections, AgentExecutor, Agents, AgentTools, SubAgents } from "./executor/PromiseAgents.ts"
+export type { ListAgentsInput, RotateKeyOptions } from "./executor/Agents.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
 export type { ListIntegrationsInput } from "./executor/Integrations.ts"
 export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/Approvals.ts"

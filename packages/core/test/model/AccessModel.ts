@@ -1,0 +1,180 @@
+/**
+ * The oracle of the model-based test: who may do what, said once more in as few words as possible, over sets of capabilities.
+ *
+ * It shares nothing with the implementation. A capability is a tool, or reading or writing by requests of one's own.
+ */
+
+/** The tools of every integration, and what each needs. */
+export const toolNeeds = { "issues.list": "read", "issues.create": "write", "users.list": "read" } as const
+export type Capability = keyof typeof toolNeeds | "raw read" | "raw write"
+
+/** What a grant or a share covers. */
+export interface ModelScope {
+  readonly access: ReadonlyArray<"read" | "write">
+  readonly tools?: ReadonlyArray<string>
+}
+
+/** What is granted to or shared with somebody, by the identities of things and never by their names. */
+interface Handed {
+  readonly connection: ModelConnection
+  readonly capabilities: ReadonlySet<Capability>
+}
+interface ModelGrant extends Handed {
+  readonly agent: ModelAgent
+  /** `null`: for whomever the agent acts. */
+  readonly subject: string | null
+}
+interface ModelShare extends Handed {
+  readonly to: string | ModelAgent
+  readonly as: string
+}
+
+export interface ModelConnection {
+  readonly owner: string | null
+  readonly integration: string
+  readonly name: string
+  secret: string
+}
+
+export interface ModelAgent {
+  readonly id: string
+  readonly parent: ModelAgent | null
+  integrations: "all" | ReadonlyArray<string>
+}
+
+/** A user, nobody, or an agent that acts for one of them. */
+export interface ModelCaller {
+  readonly subject: string | null
+  readonly agent: ModelAgent | null
+}
+
+const all: ReadonlySet<Capability> = new Set<Capability>([
+  "issues.list",
+  "issues.create",
+  "users.list",
+  "raw read",
+  "raw write",
+])
+
+/** One tenant. */
+export class AccessModel {
+  connections: Array<ModelConnection> = []
+  agents: Array<ModelAgent> = []
+  grants: Array<ModelGrant> = []
+  shares: Array<ModelShare> = []
+
+  connection(owner: string | null, integration: string, name: string): ModelConnection | undefined {
+    return this.connections.find((one) => one.owner === owner && one.integration === integration && one.name === name)
+  }
+
+  agent(id: string): ModelAgent | undefined {
+    return this.agents.find((one) => one.id === id)
+  }
+
+  removeConnection(connection: ModelConnection): void {
+    this.connections = this.connections.filter((one) => one !== connection)
+    this.grants = this.grants.filter((one) => one.connection !== connection)
+    this.shares = this.shares.filter((one) => one.connection !== connection)
+  }
+
+  removeAgent(agent: ModelAgent): void {
+    const gone = this.agents.filter((one) => chainOf(one).includes(agent))
+    this.agents = this.agents.filter((one) => !gone.includes(one))
+    this.grants = this.grants.filter((one) => !gone.includes(one.agent))
+    this.shares = this.shares.filter(({ to }) => typeof to === "string" || !gone.includes(to))
+  }
+
+  /** What a user may do with a connection. */
+  ofSubject(subject: string | null, connection: ModelConnection): ReadonlySet<Capability> {
+    if (connection.owner === null || connection.owner === subject) return all
+    return union(this.shares.filter((share) => share.connection === connection && share.to === subject))
+  }
+
+  /** What an agent may do with a connection, its allowed integrations left aside. */
+  ofAgent(agent: ModelAgent, subject: string | null, connection: ModelConnection): ReadonlySet<Capability> {
+    const mine = this.ofSubject(subject, connection)
+    const links = chainOf(agent).map((link) => {
+      const granted = this.grants.filter((one) => one.agent === link && one.connection === connection)
+      const bySubject = granted.filter((one) => one.subject !== null && one.subject === subject)
+      return new Set<Capability>([
+        ...union(this.shares.filter((one) => one.to === link && one.connection === connection)),
+        ...union(granted.filter((one) => one.subject === null)),
+        ...[...union(bySubject)].filter((one) => mine.has(one)),
+      ])
+    })
+    return new Set([...all].filter((one) => links.every((link) => link.has(one))))
+  }
+
+  /** What a caller may do with a connection. */
+  of({ subject, agent }: ModelCaller, connection: ModelConnection): ReadonlySet<Capability> {
+    if (agent === null) return this.ofSubject(subject, connection)
+    if (!this.agents.includes(agent)) return new Set()
+    const isAllowed = chainOf(agent).every(
+      ({ integrations }) => integrations === "all" || integrations.includes(connection.integration),
+    )
+    return isAllowed ? this.ofAgent(agent, subject, connection) : new Set()
+  }
+
+  /** The connection that a caller means by a name, whether they may use it or not. */
+  meant(
+    { subject, agent }: ModelCaller,
+    owner: "org" | "user",
+    integration: string,
+    name: string,
+  ): ModelConnection | undefined {
+    if (owner === "org") return this.connection(null, integration, name)
+    const own = subject === null ? undefined : this.connection(subject, integration, name)
+    if (own !== undefined) return own
+    const recipients = [subject, ...(agent === null ? [] : chainOf(agent))]
+    for (const recipient of recipients) {
+      const share = this.shares.find(
+        (one) =>
+          one.to === recipient &&
+          one.as === name &&
+          one.connection.integration === integration &&
+          one.connection.owner !== subject,
+      )
+      if (share !== undefined) return share.connection
+    }
+    return undefined
+  }
+
+  /** Every address that a caller may call, with the secret that has to arrive. */
+  callable(caller: ModelCaller): ReadonlyMap<string, string> {
+    const names = new Set([
+      ...this.connections.map(
+        ({ owner, integration, name }) => `${owner === null ? "org" : "user"} ${integration} ${name}`,
+      ),
+      ...this.shares.map(({ as, connection }) => `user ${connection.integration} ${as}`),
+    ])
+    const found = new Map<string, string>()
+    for (const text of names) {
+      const [owner = "org", integration = "", name = ""] = text.split(" ")
+      const connection = this.meant(caller, owner as "org", integration, name)
+      if (connection === undefined) continue
+      const capabilities = this.of(caller, connection)
+      for (const tool of Object.keys(toolNeeds) as ReadonlyArray<keyof typeof toolNeeds>) {
+        if (capabilities.has(tool)) found.set(`tools.${integration}.${owner}.${name}.${tool}`, connection.secret)
+      }
+    }
+    return found
+  }
+}
+
+/** An agent and those above it. */
+export const chainOf = (agent: ModelAgent): ReadonlyArray<ModelAgent> =>
+  agent.parent === null ? [agent] : [agent, ...chainOf(agent.parent)]
+
+/** What a scope covers. */
+export const capabilitiesOf = ({ access, tools }: ModelScope): ReadonlySet<Capability> => {
+  const covered = (Object.keys(toolNeeds) as Array<keyof typeof toolNeeds>).filter(
+    (tool) =>
+      access.includes(toolNeeds[tool]) &&
+      (tools === undefined || tools.some((one) => one === tool || (one === "issues.*" && tool.startsWith("issues.")))),
+  )
+  const raw = tools === undefined ? access.map((one) => `raw ${one}` as const) : []
+  return new Set<Capability>([...covered, ...raw])
+}
+
+const union = (handed: ReadonlyArray<Handed>): ReadonlySet<Capability> =>
+  new Set(handed.flatMap(({ capabilities }) => [...capabilities]))
