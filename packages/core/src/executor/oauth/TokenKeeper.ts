@@ -18,6 +18,7 @@ import { CoolDowns } from "./refresh/CoolDowns.ts"
 import { type RefreshExit, refreshTokens } from "./refresh/refreshTokens.ts"
 import type { RefreshReason } from "./refresh/TokensInHand.ts"
 import { UnsavedTokens } from "./refresh/UnsavedTokens.ts"
+import { refreshFailed } from "./refreshFailures.ts"
 import { refreshLeaseKey } from "./tokenItems.ts"
 
 type Flight = Deferred.Deferred<CredentialValues, ConnectionCredentialError>
@@ -34,6 +35,7 @@ export class TokenKeeper {
   readonly unsaved: UnsavedTokens
   readonly #resources: Resources
   readonly #flights = new Map<string, Flight>()
+  #isClosing = false
   /** The tokens that a forced refresh gave last, so that a service which rejects those as well is not asked for ever more. */
   readonly #forced = new Map<string, { readonly values: CredentialValues; readonly at: number }>()
 
@@ -97,6 +99,7 @@ export class TokenKeeper {
       Effect.suspend(() => {
         const underWay = this.#flights.get(key)
         if (underWay === undefined) {
+          if (this.#isClosing) return Effect.fail(closing(selected.row))
           const flight: Flight = Deferred.makeUnsafe()
           this.#flights.set(key, flight)
           const land = (exit: RefreshExit): void => {
@@ -121,15 +124,18 @@ export class TokenKeeper {
     )
   }
 
-  /** Waits for the refreshes under way and saves what could not be saved yet; no longer than a refresh takes at most. */
+  /** Begins no more refreshes, waits for those under way and saves what could not be saved yet; no longer than a refresh takes at most. */
   drain(): Effect.Effect<void> {
+    const close = Effect.sync(() => {
+      this.#isClosing = true
+    })
     const landed = Effect.suspend(() =>
       Effect.forEach([...this.#flights.values()], (flight) => Effect.ignoreCause(Deferred.await(flight)), {
         concurrency: "unbounded",
         discard: true,
       }),
     )
-    return Effect.timeoutOrElse(Effect.andThen(landed, this.unsaved.close()), {
+    return Effect.timeoutOrElse(Effect.andThen(close, Effect.andThen(landed, this.unsaved.close())), {
       duration: longestDrainMs,
       orElse: () => Effect.void,
     })
@@ -144,6 +150,10 @@ export class TokenKeeper {
     }
   }
 }
+
+/** What is begun while the executor closes could lose its answer. */
+const closing = (row: GrantedConnection["row"]): ConnectionCredentialError =>
+  refreshFailed(row, "executor_closed", "The executor is closing. Call another one.")
 
 /** The keeper of an executor. */
 export const tokenKeeper = (resources: Resources): TokenKeeper => {

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { createExecutor, memoryStore, type Store } from "@keyward/core"
 import { connectAccount, failureOf, resourcePlugin } from "./account.ts"
-import { rowOf, missForLong, stagedAccount } from "./stagedAccount.ts"
+import { accountKey, missForLong, rowOf, stagedAccount } from "./stagedAccount.ts"
 
 const address = "tools.files.user.main.whoami"
 
@@ -351,6 +351,39 @@ describe("the end of the power", () => {
       outcomes.add(result.ok ? "ok" : String(failureOf(result).details["reason"]))
     }
     expect([...outcomes].toSorted()).toEqual(["ok", "rotation_lost"])
+  })
+})
+
+describe("an executor that closes", () => {
+  it("finishes the refresh under way, and begins none whose answer it could not keep", async () => {
+    const account = await stagedAccount()
+    const other = { ...account.ref, name: "other" } as const
+    const started = await account.executor.oauth.start({
+      ...other,
+      client: "app",
+      clientOwner: "org",
+      template: "oauth",
+    })
+    if (started.status !== "redirect") throw new Error(started.status)
+    await account.executor.oauth.complete({ callbackUrl: await account.server.visit(started.authorizationUrl) })
+    await account.expire()
+    const row = await Effect.runPromise(account.real.store.connections.get({ ...accountKey, name: "other" }))
+    if (row === undefined) throw new Error("The row is gone.")
+    const expired = { ...row, expiresAt: Date.now() - 1, version: row.version + 1 }
+    await Effect.runPromise(account.real.store.connections.put(expired, row.version))
+    const released = Promise.withResolvers<void>()
+    account.server.next("token", { fault: "hold", until: released.promise, isProcessed: true })
+    const call = account.call()
+    await account.server.received("token", 3)
+    const closed = account.executor.close()
+    expect(failureOf(await account.executor.execute("tools.files.user.other.whoami"))).toMatchObject({
+      code: "oauth_refresh_failed",
+      details: { reason: "executor_closed" },
+    })
+    released.resolve()
+    await Promise.all([call, closed])
+    expect(account.server.requests("token")).toHaveLength(3)
+    expect((await rowOf(account.real.store)).grant?.intent).toBeNull()
   })
 })
 
