@@ -1,6 +1,8 @@
 /** What a part of the run found: counts for the report, and the promises that do not hold. */
 export interface Finding {
   readonly title: string
+  /** What was to be shown. */
+  readonly promise: string
   /** In the order of the report; promises in bold. */
   readonly facts: ReadonlyArray<readonly [what: string, count: number | string]>
   /** Each grant that was lost, step by step. */

@@ -1,18 +1,19 @@
 /**
  * `pnpm storm`: eight processes share a store and a provider against a strictly rotating authorization server with 2-second tokens.
  *
- * Steady calls by default; `--kill`, `--stop` and `--db` add trouble, `--all` is everything and writes `report.md` beside this file.
- * `--sqlite` or `--postgres` for only one of them, `--strict` or `--grace` likewise, `--seconds N` instead of 60. `STORM_SEED` repeats
- * what an earlier run drew. Exits non-zero where a promise does not hold.
+ * Steady calls by default; `--kill`, `--stop` and `--db` add trouble, `--all` is everything, about 15 minutes, and writes
+ * `REPORT.md` beside this file. `--sqlite` or `--postgres` for only one of them, `--strict` or `--grace` likewise, `--seconds N` instead
+ * of 60, `--runs N` for each part as often. `STORM_SEED` repeats what an earlier run drew. Exits non-zero where a promise does not hold.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { cpus, tmpdir } from "node:os"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { startPostgres } from "../../packages/store-sql/test/support/postgresServer.ts"
 import { bundleWorker } from "./bundleWorker.ts"
 import type { Finding } from "./Finding.ts"
 import { Random } from "./Random.ts"
+import { reportOf } from "./report.ts"
 import { storm, type StormOptions } from "./storm.ts"
 import type { TroubleKind } from "./troubles.ts"
 
@@ -29,9 +30,11 @@ const { values: asked } = parseArgs({
     strict: flag,
     grace: flag,
     seconds: { type: "string", default: "60" },
+    runs: { type: "string", default: "1" },
   },
 })
 const seconds = Number(asked.seconds)
+const runs = Number(asked.runs)
 const seed = Number(process.env["STORM_SEED"] ?? Date.now() % 2 ** 31)
 console.log(`STORM_SEED=${seed}`)
 
@@ -70,8 +73,8 @@ await using postgres = await startPostgres()
 const started = performance.now()
 const findings: Array<Finding> = []
 try {
-  for (const [index, part] of everything.entries()) {
-    if (!isAsked(part)) continue
+  const parts = everything.filter(isAsked).flatMap((part) => Array.from({ length: runs }, () => part))
+  for (const [index, part] of parts.entries()) {
     const [trouble, rotation, database] = part
     if (database === "postgres" && postgres === undefined) continue
     const finding = await storm(new Random(seed + index), {
@@ -94,30 +97,7 @@ const took = Math.round((performance.now() - started) / 1000)
 console.log(`\n${took} s`)
 if (findings.some(({ broken }) => broken.length > 0)) process.exitCode = 1
 
-const versionOf = (packageName: string): string => {
-  const file = new URL(`node_modules/${packageName}/package.json`, import.meta.url)
-  return (JSON.parse(readFileSync(file, "utf8")) as { readonly version: string }).version
-}
-
-const section = ({ title, facts, broken }: Finding): string =>
-  [
-    `## ${title}`,
-    `| what | count |\n| --- | --- |\n${facts.map(([what, count]) => `| ${what} | ${count} |`).join("\n")}`,
-    ...broken.map((what) => `Does not hold: ${what}.`),
-  ].join("\n\n")
-
 if (asked.all) {
-  const machine = `Node ${process.versions.node}, ${process.platform} ${process.arch}, ${cpus().length} cores`
-  const versions = `oidc-provider ${versionOf("oidc-provider")}, effect ${versionOf("effect")}`
-  writeFileSync(
-    join(import.meta.dirname, "report.md"),
-    `# Storm: many processes, one refresh
-
-Written by \`pnpm storm --all --seconds ${seconds}\` on ${new Date().toISOString().slice(0, 10)} in ${took} s (${machine}; ${versions}; seed ${seed}).
-
-Lines in bold are promises: the run fails where one does not hold.
-
-${findings.map(section).join("\n\n")}
-`,
-  )
+  const command = `pnpm storm --all --seconds ${seconds}${runs === 1 ? "" : ` --runs ${runs}`}`
+  writeFileSync(join(import.meta.dirname, "REPORT.md"), reportOf({ command, seed, tookSeconds: took, findings }))
 }

@@ -15,6 +15,7 @@ import type { WorkerCode } from "./bundleWorker.ts"
 import { Crew, crewSize } from "./Crew.ts"
 import { counted, type Finding } from "./Finding.ts"
 import { explainLosses, type Losses } from "./losses.ts"
+import { promiseOf } from "./promises.ts"
 import type { Random } from "./Random.ts"
 import { openExecutor, openStore, type Stage } from "./Stage.ts"
 import { troubles, type TroubleKind } from "./troubles.ts"
@@ -130,6 +131,7 @@ const findingOf = (
   must(wrongReasons === 0, "an expired connection says another reason than rotation_lost")
   return {
     title: `${postgres === undefined ? "SQLite and the encrypted file" : "Postgres and its table of secrets"}, ${titles[trouble]}, ${rotation === "strict" ? "strict rotation (oidc-provider)" : "a grace window of 30 s"}`,
+    promise: promiseOf(trouble, rotation),
     facts: [
       ["processes", crewSize],
       ["accounts", accountCount],
