@@ -40,6 +40,12 @@ interface Entry extends KnownRecord {
   readonly readAt: number
 }
 
+/** A read under way: the records of all its keys, and which of them is meant. */
+interface Reading {
+  readonly values: Promise<ReadonlyArray<unknown>>
+  readonly index: number
+}
+
 /** All texts together; a large catalog weighs more than a connection. */
 const mostCharacters = 64 * 2 ** 20
 
@@ -52,7 +58,7 @@ export class RowCache {
   readonly #limits: RowCacheLimits
   readonly #entries: Generations<Entry>
   /** Reads under way, which a change of their record makes worthless for the cache. */
-  readonly #reading = new Map<string, Promise<unknown>>()
+  readonly #reading = new Map<string, Reading>()
 
   constructor(watch: ChangeWatch, limits: RowCacheLimits) {
     this.#watch = watch
@@ -85,10 +91,11 @@ export class RowCache {
   read(keys: readonly [RecordKey, ...ReadonlyArray<RecordKey>], fetch: Fetch): Promise<unknown> {
     const ids = keys.map((key) => key.join(separator))
     const underWay = this.#reading.get(ids[0] ?? "")
-    if (underWay !== undefined) return underWay
-    const reading: Promise<unknown> = this.#fetched(ids, fetch, () => reading)
-    for (const id of ids) if (!this.#reading.has(id)) this.#reading.set(id, reading)
-    return reading
+    // It may be among the others of a read whose first is something else.
+    if (underWay !== undefined) return underWay.values.then((values) => values[underWay.index])
+    const values: Reading["values"] = this.#fetched(ids, fetch, () => values)
+    for (const [index, id] of ids.entries()) if (!this.#reading.has(id)) this.#reading.set(id, { values, index })
+    return values.then(([first]) => first)
   }
 
   /** Forgets a record that was or may have been changed, and what is being read of it. */
@@ -109,10 +116,10 @@ export class RowCache {
     return this.#watch.close()
   }
 
-  async #fetched(ids: ReadonlyArray<string>, fetch: Fetch, itself: () => Promise<unknown>): Promise<unknown> {
+  async #fetched(ids: ReadonlyArray<string>, fetch: Fetch, itself: () => Reading["values"]): Reading["values"] {
     const stamp = this.#watch.stamp()
     const readAt = performance.now()
-    let first: unknown
+    const values: Array<unknown> = []
     try {
       const texts = await fetch()
       for (const [index, id] of ids.entries()) {
@@ -120,16 +127,16 @@ export class RowCache {
         const known = this.#entries.get(id)
         const isSame = known !== undefined && known.text === text
         const value = isSame ? known.value : text === undefined ? undefined : fromDocument(text)
-        if (index === 0) first = value
+        values.push(value)
         // What was changed after this read began is not in it for certain.
-        if (this.#reading.get(id) !== itself()) continue
+        if (this.#reading.get(id)?.values !== itself()) continue
         const found = isSame ? known.found : Effect.succeed(value)
         this.#entries.set(id, { text, value, found, stamp, readAt })
       }
     } finally {
-      for (const id of ids) if (this.#reading.get(id) === itself()) this.#reading.delete(id)
+      for (const id of ids) if (this.#reading.get(id)?.values === itself()) this.#reading.delete(id)
     }
-    return first
+    return values
   }
 
   #isValid(entry: Entry, stamp: number | undefined): boolean {

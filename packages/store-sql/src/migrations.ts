@@ -178,6 +178,17 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
     ...announce("keyward_grants", "access", ["tenant"], "under"),
     ...announce("keyward_shares", "access", ["tenant"], "under"),
   ],
+  ({ table, key }) => [
+    `create table ${table("keyward_claims")} (
+  tenant ${key} not null,
+  subject ${key} not null,
+  integration ${key} not null,
+  name ${key} not null,
+  claimed_until bigint not null,
+  primary key (tenant, subject, integration, name)
+)`,
+    `create index keyward_claims_by_time on ${table("keyward_claims")} (tenant, claimed_until)`,
+  ],
 ]
 
 /** The version that this package works with. */

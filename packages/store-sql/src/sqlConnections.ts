@@ -6,6 +6,7 @@ import { fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import { connectionRecord, type ConnectionRecordKey } from "./recordKeys.ts"
 import { readForCall } from "./sqlCallRecords.ts"
+import { claimRows } from "./sqlClaims.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
 import type { Tables } from "./tables.ts"
 import { wasWritten } from "./wasWritten.ts"
@@ -63,7 +64,7 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
       const rows = documents.map(({ document }) => fromDocument(document) as ConnectionRow)
       return shared === undefined || own === undefined ? rows : rows.sort(compareRows).slice(0, query.limit)
     }),
-  expiring: ({ tenant, before, limit }) =>
+  expiring: ({ tenant, before, limit, unclaimedAt }) =>
     database.run("list connections that expire", "read", async (db) => {
       const rows = await db
         .selectFrom("keyward_connections")
@@ -71,11 +72,28 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
         .where("tenant", "=", partitionText(tenant))
         .where("refresh_before", "is not", null)
         .where("refresh_before", "<", before)
+        .$if(unclaimedAt !== undefined, (query) =>
+          query.where((eb) =>
+            eb.not(
+              eb.exists(
+                eb
+                  .selectFrom("keyward_claims")
+                  .select("keyward_claims.name")
+                  .whereRef("keyward_claims.tenant", "=", "keyward_connections.tenant")
+                  .whereRef("keyward_claims.subject", "=", "keyward_connections.subject")
+                  .whereRef("keyward_claims.integration", "=", "keyward_connections.integration")
+                  .whereRef("keyward_claims.name", "=", "keyward_connections.name")
+                  .where("keyward_claims.claimed_until", ">", unclaimedAt ?? 0),
+              ),
+            ),
+          ),
+        )
         .orderBy("refresh_before")
         .limit(limit)
         .execute()
       return rows.map(({ document }) => fromDocument(document) as ConnectionRow)
     }),
+  claim: (tenant, keys, term) => claimRows(database, tenant, keys, term),
   isUsed: (tenant, integration) =>
     database.run("look for connections of an integration", "read", async (db) => {
       const row = await db

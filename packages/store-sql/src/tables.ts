@@ -36,6 +36,14 @@ export interface Tables {
     readonly name: string
     readonly document: string
   }
+  /** Connections whose tokens somebody is about to renew in the background. */
+  readonly keyward_claims: {
+    readonly tenant: string
+    readonly subject: string
+    readonly integration: string
+    readonly name: string
+    readonly claimed_until: number
+  }
   readonly keyward_catalogs: {
     readonly tenant: string
     readonly integration: string

@@ -121,6 +121,14 @@ describe("a read under way", () => {
     expect(one).toBe(other)
   })
 
+  it("is one also for who wants another of its records", async () => {
+    const cache = new RowCache(watched(), limits)
+    const other = ["things", "acme", "other"] as const
+    const both = cache.read([[...key], [...other]], () => Promise.resolve(["1", "2"]))
+    const second = cache.read([[...other]], () => Promise.reject(new Error("twice")))
+    expect(await Promise.all([both, second])).toEqual([1, 2])
+  })
+
   it("does not bring into memory what was changed after it began", async () => {
     const cache = new RowCache(watched(), limits)
     const { fetch, finish } = slow()

@@ -24,7 +24,7 @@ const plugin = definePlugin({
         authTemplates: [{ slug: "apiKey", type: "apiKey", headers: { "X-API-Key": [variable("token")] } }],
       }),
   }),
-  resolveTools: () => [{ name: "whoami", annotations: { readOnly: true } }],
+  resolveTools: () => [{ name: "whoami", annotations: { readOnlyHint: true } }],
   invokeTool: async ({ fetch }) => (await fetch("/")).text(),
 })
 

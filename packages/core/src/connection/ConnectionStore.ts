@@ -47,13 +47,26 @@ export interface ConnectionStore {
   list(query: ConnectionQuery): Effect.Effect<ReadonlyArray<ConnectionRow>, StoreUnavailableError>
   /**
    * Active rows of a tenant, of whichever subject, whose grant can be refreshed and whose access token expires before `before`,
-   * epoch milliseconds; the soonest first. For keeping tokens alive in the background.
+   * epoch milliseconds; the soonest first. For keeping tokens alive in the background. With `unclaimedAt`, those that are claimed at
+   * that time are left out.
    */
   expiring(query: {
     readonly tenant: string
     readonly before: number
     readonly limit: number
+    readonly unclaimedAt?: number | undefined
   }): Effect.Effect<ReadonlyArray<ConnectionRow>, StoreUnavailableError>
+  /**
+   * Claims rows of a tenant until a time, epoch milliseconds, so that whoever keeps tokens alive shares the work with others. Answers, in
+   * the same order, which of them nobody else had claimed at `now`: of any number who claim a row at the same time, one gets it.
+   *
+   * A claim keeps nobody from reading, writing or refreshing a row, and outlives the row without harm.
+   */
+  claim(
+    tenant: string,
+    keys: ReadonlyArray<ConnectionKey>,
+    term: { readonly now: number; readonly until: number },
+  ): Effect.Effect<ReadonlyArray<boolean>, StoreUnavailableError>
   /** Whether any subject of a tenant has a connection of an integration. */
   isUsed(tenant: string, integration: string): Effect.Effect<boolean, StoreUnavailableError>
 }

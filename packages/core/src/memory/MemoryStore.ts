@@ -17,6 +17,7 @@ import type { CatalogKey, CatalogStore } from "../tool/ToolCatalog.ts"
 import { getOrMake } from "./getOrMake.ts"
 import { memoryAccess } from "./MemoryAccess.ts"
 import { memoryAccounts } from "./MemoryAccounts.ts"
+import { memoryAudit } from "./MemoryAudit.ts"
 import { memoryLease } from "./MemoryLease.ts"
 import { memoryOAuth } from "./MemoryOAuth.ts"
 import { memoryApprovals, memoryPolicies } from "./MemoryPolicies.ts"
@@ -31,6 +32,7 @@ export const memoryStore = (): Store => ({
   oauth: memoryOAuth(),
   policies: memoryPolicies(),
   approvals: memoryApprovals(),
+  audit: memoryAudit(),
   lease: memoryLease(),
 })
 
@@ -58,6 +60,8 @@ const memoryIntegrations = (): IntegrationStore => {
 
 const memoryConnections = (): ConnectionStore => {
   const tenants = new Map<string, Map<string, Partition>>()
+  /** When each runs out, epoch milliseconds. */
+  const claims = new Map<string, number>()
   const partition = (tenant: string, subject: string): Partition | undefined => tenants.get(tenant)?.get(subject)
   return {
     get: (key) => Effect.succeed(partition(key.tenant, key.subject)?.get(key)),
@@ -79,17 +83,32 @@ const memoryConnections = (): ConnectionStore => {
         if (shared.length === 0) return own
         return [...shared, ...own].sort(compareRows).slice(0, query.limit)
       }),
-    expiring: ({ tenant, before, limit }) =>
+    expiring: ({ tenant, before, limit, unclaimedAt }) =>
       Effect.sync(() =>
         [...(tenants.get(tenant)?.values() ?? [])]
           .flatMap((subject) => subject.expiring(before))
+          .filter((row) => unclaimedAt === undefined || (claims.get(claimOf(row)) ?? 0) <= unclaimedAt)
           .sort((one, other) => (one.expiresAt ?? 0) - (other.expiresAt ?? 0))
           .slice(0, limit),
       ),
+    claim: (tenant, keys, { now, until }) =>
+      Effect.sync(() => {
+        for (const [name, claimedUntil] of claims) if (claimedUntil <= now) claims.delete(name)
+        return keys.map((key) => {
+          const name = claimOf({ ...key, tenant })
+          if (claims.has(name)) return false
+          claims.set(name, until)
+          return true
+        })
+      }),
     isUsed: (tenant, integration) =>
       Effect.sync(() => [...(tenants.get(tenant)?.values() ?? [])].some((subject) => subject.has(integration))),
   }
 }
+
+/** A JSON list cannot be spelled to collide. */
+const claimOf = ({ tenant, subject, integration, name }: ConnectionKey): string =>
+  JSON.stringify([tenant, subject, integration, name])
 
 /** The rows of one tenant and subject. */
 class Partition {

@@ -205,6 +205,31 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
     assert.deepEqual(await probe.expiring("acme", 3001, 2), [soonest, machine])
   })
 
+  test("gives each row that expires to one of those who claim it, until the claim ends", async (probe) => {
+    const rows = ["alpha", "beta", "gamma"].map((name, index) => ({
+      ...connection("acme", "alice", "github", name),
+      expiresAt: 1000 + index,
+      grant: connectionGrant(),
+    }))
+    for (const row of rows) assert.equal(await probe.put(row), true)
+    const [alpha, beta, gamma] = rows
+    assert.ok(alpha !== undefined && beta !== undefined && gamma !== undefined)
+    assert.deepEqual(await probe.claim("acme", [beta, alpha], { now: 10, until: 20 }), [true, true])
+    assert.deepEqual(await probe.claim("acme", [alpha, gamma], { now: 10, until: 30 }), [false, true])
+    assert.deepEqual(await probe.claim("other", [alpha], { now: 10, until: 30 }), [true], "Tenants do not meet.")
+    assert.deepEqual(await probe.unclaimed("acme", 10), [])
+    assert.deepEqual(await probe.unclaimed("acme", 20), [alpha, beta])
+    assert.deepEqual(await probe.claim("acme", [alpha, gamma], { now: 20, until: 40 }), [true, false])
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => probe.claim("acme", [gamma, beta], { now: 50, until: 60 })),
+    )
+    assert.deepEqual(
+      [0, 1].map((index) => answers.filter((answer) => answer[index] === true).length),
+      [1, 1],
+    )
+    assert.deepEqual(await probe.claim("acme", [], { now: 0, until: 1 }), [])
+  })
+
   test("says whether anybody in a tenant uses an integration", async (probe) => {
     assert.equal(await probe.isUsed("acme", "github"), false)
     const row = connection("acme", "alice", "github", "alpha")

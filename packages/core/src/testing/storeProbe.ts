@@ -106,6 +106,20 @@ export class StoreProbe {
     return succeeding(this.store.connections.expiring({ tenant, before, limit }), "connections.expiring")
   }
 
+  /** Those that nobody has claimed. */
+  unclaimed(tenant: string, unclaimedAt: number): Promise<ReadonlyArray<ConnectionRow>> {
+    const query = { tenant, before: 1_000_000, limit: 1000, unclaimedAt }
+    return succeeding(this.store.connections.expiring(query), "connections.expiring")
+  }
+
+  claim(
+    tenant: string,
+    keys: ReadonlyArray<ConnectionKey>,
+    term: { readonly now: number; readonly until: number },
+  ): Promise<ReadonlyArray<boolean>> {
+    return succeeding(this.store.connections.claim(tenant, keys, term), "connections.claim")
+  }
+
   isUsed(tenant: string, integration: string): Promise<boolean> {
     return succeeding(this.store.connections.isUsed(tenant, integration), "connections.isUsed")
   }
@@ -192,6 +206,7 @@ export class StoreProbe {
       ["connections.remove", connections.remove(row)],
       ["connections.list", connections.list({ tenant: "tenant", subject: null, limit: 1 })],
       ["connections.expiring", connections.expiring({ tenant: "tenant", before: 0, limit: 1 })],
+      ["connections.claim", connections.claim("tenant", [row], { now: 0, until: 1 })],
       ["connections.isUsed", connections.isUsed("tenant", "integration")],
       ["accounts.get", accounts.get(row)],
       ["accounts.put", accounts.put(row, { name: "name", incarnation: "first" })],

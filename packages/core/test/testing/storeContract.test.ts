@@ -46,6 +46,7 @@ const catalogs =
 const flat = (keyOf: (key: Pick<ConnectionRow, "tenant" | "subject" | "integration" | "name">) => string): MakeStore =>
   connections(() => {
     const rows = new Map<string, ConnectionRow>()
+    const claims = memoryStore().connections
     return {
       get: (key) => Effect.sync(() => rows.get(keyOf(key))),
       put: (row, expected) =>
@@ -63,8 +64,15 @@ const flat = (keyOf: (key: Pick<ConnectionRow, "tenant" | "subject" | "integrati
         Effect.gen(function* () {
           const copy = memoryStore().connections
           for (const row of rows.values()) yield* copy.put(row, 0)
-          return yield* copy.expiring(query)
+          const found = yield* copy.expiring({ ...query, unclaimedAt: undefined, limit: 1000 })
+          const { unclaimedAt } = query
+          if (unclaimedAt === undefined) return found.slice(0, query.limit)
+          // A claim that can be made again is none.
+          const term = { now: unclaimedAt, until: unclaimedAt }
+          const isFree = yield* claims.claim(query.tenant, found, term)
+          return found.filter((_, index) => isFree[index]).slice(0, query.limit)
         }),
+      claim: claims.claim,
       list: (query) =>
         Effect.gen(function* () {
           const copy = memoryStore().connections

@@ -12,7 +12,7 @@ import type { OAuthClientKey, OAuthClientRecord } from "../../src/oauth/OAuthCli
 import type { OAuthClientStore, OAuthSessionStore, OAuthStores, RevocationStore } from "../../src/oauth/OAuthStores.ts"
 
 /** The cases of this file: those about OAuth records, and about rows whose tokens expire. */
-const relevant = /OAuth|flow|revocation|tokens expire|a connection exactly|unavailable/
+const relevant = /claim it|OAuth|flow|revocation|tokens expire|a connection exactly|unavailable/
 
 /** The names of the relevant cases that fail. */
 const failuresOf = async (make: MakeStore, capabilities: StoreCapabilities = {}): Promise<Array<string>> => {
@@ -102,12 +102,20 @@ describe("a store that is broken on purpose", () => {
     [
       "lists rows that cannot be refreshed",
       connections((sound) => ({
-        expiring: ({ tenant, before, limit }) =>
-          Effect.map(sound.list({ tenant, subject: "alice", limit: 1000 }), (rows) =>
-            rows.filter(({ expiresAt }) => expiresAt !== null && expiresAt < before).slice(0, limit),
+        expiring: ({ tenant, before, limit, unclaimedAt }) =>
+          Effect.map(
+            unclaimedAt === undefined
+              ? sound.list({ tenant, subject: "alice", limit: 1000 })
+              : sound.expiring({ tenant, before, limit, unclaimedAt }),
+            (rows) => rows.filter(({ expiresAt }) => expiresAt !== null && expiresAt < before).slice(0, limit),
           ),
       })),
       [/tokens expire/],
+    ],
+    [
+      "gives a row to everybody who claims it",
+      connections(() => ({ claim: (_, keys) => Effect.succeed(keys.map(() => true)) })),
+      [/one of those who claim it/],
     ],
     [
       "lists expiring rows of every status",

@@ -1,6 +1,8 @@
 /**
  * Refreshes tokens in the background before anybody needs them, for every connection of a tenant.
  *
+ * Any number of processes may do so for one tenant: each connection is claimed by one of them before it is refreshed.
+ *
  * The same refresh as that of a call, begun earlier: at a point of the token's last quarter that differs from connection to connection,
  * so that a thousand connections made together are not refreshed together.
  */
@@ -29,6 +31,15 @@ const earliestMs = 10 * 60_000
 /** One look takes at most so many connections; the soonest to expire first. */
 const mostPerLook = 1000
 
+/** How many connections each of those that are refreshed at the same time claims ahead. */
+const perWorker = 4
+
+/**
+ * For how many looks a connection is left to whoever claimed it. So long wait those that a process had claimed which died, and those that
+ * failed: however many these are, others get their turn.
+ */
+const looksPerClaim = 2
+
 /** Work in the background that can be ended; it ends with the executor too. */
 export interface KeepAlive {
   /** Looks no more. A refresh under way goes on to its end. */
@@ -56,11 +67,22 @@ export const keepAlive = (
 
 const refreshAhead = (resources: Resources, tenant: string, everyMs: number, concurrency: number) =>
   Effect.gen(function* () {
+    const { connections } = resources.store
     const now = yield* Clock.currentTimeMillis
     const before = now + earliestMs + everyMs
-    const rows = yield* resources.store.connections.expiring({ tenant, before, limit: mostPerLook })
+    const rows = yield* connections.expiring({ tenant, before, limit: mostPerLook, unclaimedAt: now })
     const due = rows.filter(isGrantedRow).filter((row) => now >= renewalTime(row))
-    yield* Effect.forEach(due, (row) => Effect.ignoreCause(refreshRow(resources, row)), { concurrency, discard: true })
+    // A few at a time, so that processes that look at the same moment share what is due.
+    for (let from = 0; from < due.length; from += concurrency * perWorker) {
+      const some = due.slice(from, from + concurrency * perWorker)
+      const at = yield* Clock.currentTimeMillis
+      const claimed = yield* connections.claim(tenant, some, { now: at, until: at + looksPerClaim * everyMs })
+      yield* Effect.forEach(
+        some.filter((_, index) => claimed[index] === true),
+        (row) => Effect.ignoreCause(refreshRow(resources, row)),
+        { concurrency, discard: true },
+      )
+    }
   })
 
 const refreshRow = (resources: Resources, row: GrantedRow) =>
