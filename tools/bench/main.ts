@@ -15,6 +15,7 @@ const suites: Readonly<Record<string, () => Promise<ReadonlyArray<Row>>>> = {
   fetch: async () => (await import("./connectionsFetch.ts")).connectionsFetch(),
   loopback: async () => (await import("./loopback.ts")).loopback(),
   scale: async () => (await import("./scale.ts")).scale(),
+  selection: async () => (await import("./selection.ts")).selection(),
   search: async () => (await import("./search.ts")).search(),
   sqlite: async () => (await import("./sqlStores.ts")).sqlite(),
   postgres: async () => (await import("./sqlStores.ts")).postgres(),

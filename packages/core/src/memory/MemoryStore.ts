@@ -147,11 +147,13 @@ class Partition {
 
   page({ integration, after, limit }: ConnectionQuery, owner: Owner): ReadonlyArray<ConnectionRow> {
     const rows = this.#all()
-    const from = after === undefined ? 0 : firstAfter(rows, { ...after, owner: after.owner }, owner)
+    const start = integration === undefined ? 0 : firstAfter(rows, { integration, owner: "", name: "" }, owner)
+    const from = after === undefined ? start : Math.max(start, firstAfter(rows, after, owner))
     const page: Array<ConnectionRow> = []
     for (let index = from; index < rows.length && page.length < limit; index += 1) {
       const row = rows[index]
-      if (row !== undefined && (integration === undefined || row.integration === integration)) page.push(row)
+      if (row === undefined || (integration !== undefined && row.integration !== integration)) break
+      page.push(row)
     }
     return page
   }
@@ -204,13 +206,23 @@ const compareRows = (one: RowOrder, other: RowOrder): number =>
   compare(one.integration, other.integration) || compare(one.owner, other.owner) || compare(one.name, other.name)
 
 /** The index of the first row after a position, by bisection. */
-const firstAfter = (rows: ReadonlyArray<ConnectionRow>, position: RowOrder, owner: Owner): number => {
+const firstAfter = (
+  rows: ReadonlyArray<ConnectionRow>,
+  position: { readonly integration: string; readonly owner: string; readonly name: string },
+  owner: Owner,
+): number => {
   let low = 0
   let high = rows.length
   while (low < high) {
     const middle = (low + high) >>> 1
     const row = rows[middle]
-    if (row !== undefined && compareRows({ ...row, owner }, position) <= 0) low = middle + 1
+    const order =
+      row === undefined
+        ? 1
+        : compare(row.integration, position.integration) ||
+          compare(owner, position.owner) ||
+          compare(row.name, position.name)
+    if (order <= 0) low = middle + 1
     else high = middle
   }
   return low
