@@ -3,7 +3,7 @@
  */
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import type { ConnectionHandle, Fetch } from "../integration/Plugin.ts"
-import { pluginFetch } from "./connectionFetch.ts"
+import { pluginFetch } from "./boundFetch.ts"
 import type { SelectedConnection } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
 

@@ -1,0 +1,91 @@
+/**
+ * A `fetch` that is bound to a connection and to no call: what `connections.fetch` and the handles of plugins are made of.
+ *
+ * The connection is looked up with each request, so that one `fetch` serves for as long as somebody holds it.
+ */
+import * as Effect from "effect/Effect"
+import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
+import { connectionAddress, connectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
+import type { Identity } from "../identity/Identity.ts"
+import type { Fetch } from "../integration/Plugin.ts"
+import type { AccessDeniedError } from "../policy/AccessError.ts"
+import type { ToolBlockedError } from "../tool/ToolError.ts"
+import { announce } from "./announce.ts"
+import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
+import { rejection } from "./CallRecord.ts"
+import { selectConnection, type SelectedConnection } from "./ConnectionSelector.ts"
+import { storedCredential } from "./CredentialSource.ts"
+import type { Resources } from "./Resources.ts"
+
+/** What is done around each request of a bound `fetch`. */
+export interface BoundFetchOptions {
+  /** Whether the caller may use the connection at all, looked up first. */
+  readonly admitted: Effect.Effect<void, Error>
+  /** Whether a request with this method may be sent. */
+  readonly check: (
+    selected: SelectedConnection,
+    method: string,
+  ) => Effect.Effect<void, AccessDeniedError | ToolBlockedError | StoreUnavailableError>
+  /** The failure of a credential as it is told, such as with a page to visit. */
+  readonly explain: (
+    selected: SelectedConnection,
+    error: ConnectionCredentialError,
+  ) => Effect.Effect<ConnectionCredentialError>
+}
+
+/** For a plugin, whose caller has called a tool: that it still sees the connection is enough, and the call's result says the way on. */
+export const pluginFetch = (resources: Resources, identity: Identity, ref: ConnectionRef): Fetch =>
+  boundFetch(resources, identity, ref, {
+    admitted: Effect.void,
+    check: () => Effect.void,
+    explain: (_, error) => Effect.succeed(error),
+  })
+
+/** Makes the `fetch`. */
+export const boundFetch = (
+  resources: Resources,
+  identity: Identity,
+  ref: ConnectionRef,
+  { admitted, check, explain }: BoundFetchOptions,
+): Fetch => {
+  // An agent may be shown user connections though no user acts.
+  const isNameable = identity.agent === undefined ? Effect.asVoid(connectionKey(identity, ref)) : admitted
+  return toFetch((request) =>
+    Effect.flatMap(
+      Effect.tap(
+        Effect.andThen(
+          isNameable,
+          Effect.suspend(() => selectConnection(resources, identity, ref)),
+        ),
+        (selected) => check(selected, request.method),
+      ),
+      (selected) => {
+        const { binding } = selected.compiled
+        const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
+        const told = resources.hasListener ? watched(resources, selected, sent) : sent
+        return Effect.catch(told, (error): Effect.Effect<never, Error> =>
+          error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
+        )
+      },
+    ),
+  )
+}
+
+/** Tells the host when a credential could not be resolved or was turned down. */
+const watched = <E>(
+  resources: Resources,
+  { identity, row }: SelectedConnection,
+  sent: Effect.Effect<AuthorizedResponse, E>,
+): Effect.Effect<AuthorizedResponse, E> => {
+  const failed = (error: unknown): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (!(error instanceof ConnectionCredentialError)) return
+      const { code, reason } = error
+      announce(resources, identity, row, { type: "credential.failed", code, reason })
+    })
+  return Effect.tapError(
+    Effect.tap(sent, ({ response, authorizer }) => failed(rejection(connectionAddress(row), response, authorizer))),
+    failed,
+  )
+}
