@@ -58,13 +58,12 @@ export {
   InvalidSealOptionsError,
   type KeyMaterial,
   type OpenedIdentity,
-  openIdentity,
   type OpenIdentityOptions,
   type ReplayStore,
   type SealableIdentity,
-  sealIdentity,
   type SealIdentityOptions,
 } from "./identity/SealedIdentity.ts"
+export { openIdentity, sealIdentity } from "./identity/sealIdentity.ts"
 
 export {
   AccessDeniedError,

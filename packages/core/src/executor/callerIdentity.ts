@@ -3,12 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import { type Identity, type IdentityInput, type InvalidIdentityError, makeIdentity } from "../identity/Identity.ts"
-import {
-  InvalidSealedIdentityError,
-  InvalidSealOptionsError,
-  OpenedIdentity,
-  openSealed,
-} from "../identity/SealedIdentity.ts"
+import { InvalidSealedIdentityError, InvalidSealOptionsError, OpenedIdentity } from "../identity/SealedIdentity.ts"
+import { openSealed } from "../identity/sealIdentity.ts"
 import type { Resources } from "./Resources.ts"
 
 /** The identity that a host passed; an opened one as it is, an agent included. */

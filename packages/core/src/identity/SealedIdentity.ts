@@ -2,8 +2,8 @@
  * A caller that somebody verified, in a short-lived signed token: from a host's edge, which knows who is calling, to its workers, which
  * must not believe a header.
  *
- * What a token says is readable and no secret; that it says so is what the signature proves. The signing itself is in
- * `signedIdentity.ts`, which loads with the first token.
+ * What a token says is readable and no secret; that it says so is what the signature proves. Here is what all have to do with who seal,
+ * open or accept one; `sealIdentity.ts` is the way in.
  */
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
@@ -33,7 +33,7 @@ export interface IdentitySealOptions {
   readonly audience: string
 }
 
-/** Options of {@link sealIdentity}. */
+/** Options of `sealIdentity`. */
 export interface SealIdentityOptions extends IdentitySealOptions {
   /** Milliseconds that the token holds, counted in whole seconds. Default 60 000; at most 900 000. */
   readonly expiresInMs?: number | undefined
@@ -45,7 +45,7 @@ export interface ReplayStore {
   remember(id: string, expiresAt: number): boolean | PromiseLike<boolean>
 }
 
-/** Options of {@link openIdentity}. */
+/** Options of `openIdentity`. */
 export interface OpenIdentityOptions extends IdentitySealOptions {
   /** How far apart the clocks of edge and worker may be, in milliseconds. Default 5 000. */
   readonly clockToleranceMs?: number | undefined
@@ -122,37 +122,6 @@ export class OpenedIdentity implements Identity {
   }
 }
 
-/**
- * Seals a verified caller into a token for {@link openIdentity}; each one is another, and is for one use.
- *
- * Rejects with `InvalidSealOptionsError` or `InvalidIdentityError`.
- *
- * @example
- * ```ts
- * import { sealIdentity } from "@keyward/core"
- *
- * const keys = [{ id: "2026-11", secret: crypto.getRandomValues(new Uint8Array(32)) }]
- * const token = await sealIdentity({ tenant: "acme", subject: "alice" }, { keys, audience: "workers" })
- * ```
- */
-export const sealIdentity = (identity: SealableIdentity, options: SealIdentityOptions): Promise<string> =>
-  Effect.runPromise(Effect.flatMap(signing(), (module) => module.signIdentity(identity, options)))
-
-/**
- * Opens a token that {@link sealIdentity} made for this audience with one of these keys.
- *
- * Rejects with `InvalidSealedIdentityError`, whose `reason` says what is wrong, and with `InvalidSealOptionsError`.
- */
-export const openIdentity = (token: string, options: OpenIdentityOptions): Promise<OpenedIdentity> =>
-  Effect.runPromise(openSealed(token, options))
-
-/** {@link openIdentity} for Effect programs. */
-export const openSealed = (
-  token: string,
-  options: OpenIdentityOptions,
-): Effect.Effect<OpenedIdentity, InvalidSealedIdentityError | InvalidSealOptionsError> =>
-  Effect.flatMap(signing(), (module) => module.verifyIdentity(token, options))
-
 /** Fails for a part that cannot be. */
 export const invalidSeal = (field: string, fault: string): InvalidSealOptionsError =>
   new InvalidSealOptionsError({ field, fault })
@@ -171,19 +140,6 @@ export const checkSealOptions = ({
     ? Effect.void
     : Effect.fail(invalidSeal("keys", `each needs an id of its own; ${quote(twice)} is missing or used twice.`))
 }
-
-type SigningModule = typeof import("./signedIdentity.ts")
-
-let loading: Promise<SigningModule> | undefined
-
-const signing = (): Effect.Effect<SigningModule> =>
-  Effect.promise(() => {
-    loading ??= import("./signedIdentity.ts").catch((error: unknown) => {
-      loading = undefined
-      throw error
-    })
-    return loading
-  })
 
 const faults: Readonly<Record<InvalidSealedIdentityError["reason"], string>> = {
   malformed: "it is no token of sealIdentity. Send what sealIdentity answered, unchanged.",

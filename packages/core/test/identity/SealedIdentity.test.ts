@@ -18,7 +18,8 @@ import {
   sealIdentity,
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
-import { OpenedIdentity as OpenedIdentityClass, openSealed } from "../../src/identity/SealedIdentity.ts"
+import { OpenedIdentity as OpenedIdentityClass } from "../../src/identity/SealedIdentity.ts"
+import { openSealed } from "../../src/identity/sealIdentity.ts"
 import { rejectionOf } from "../executor/acme.ts"
 
 const audience = "workers"
