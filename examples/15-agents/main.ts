@@ -91,7 +91,7 @@ const shared = await ada.connections.share(own, { with: { subject: "grace" }, ac
 const [lent] = await grace.connections.list({ owner: "user" })
 assert.equal(lent?.sharedBy, "ada")
 assert.equal(await accountOf(grace, "tools.tracker.user.adas.issues.list"), "Ada")
-console.log(`   ${shared.as}, by ${String(lent?.sharedBy)}, for ${String(lent?.access?.join())}`)
+console.log(`   ${shared.as}, by ${lent.sharedBy}, for ${String(lent.access?.join())}`)
 await ada.connections.unshare(own, { subject: "grace" })
 await assert.rejects(grace.execute("tools.tracker.user.adas.issues.list"), ConnectionNotFoundError)
 

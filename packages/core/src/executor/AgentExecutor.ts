@@ -88,6 +88,9 @@ export const asAgent = (
   idOrKey: string,
 ): Effect.Effect<EffectAgentExecutor, AgentAdmissionError> =>
   Effect.suspend(() => {
+    // Hosts hand this through from outside.
+    const given: unknown = idOrKey
+    if (typeof given !== "string") return Effect.fail(new AgentNotFoundError({ agent: typeof given }))
     const isKey = isAgentKey(idOrKey)
     const id = isKey ? agentOfKey(idOrKey) : idOrKey
     if (id === undefined) return Effect.fail(new InvalidAgentKeyError())

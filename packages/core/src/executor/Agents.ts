@@ -187,12 +187,16 @@ export const requireAgent = (
   resources: Resources,
   { tenant }: Identity,
   id: string,
-): Effect.Effect<AgentRecord, AgentNotFoundError | StoreUnavailableError> =>
-  Effect.flatMap(
+): Effect.Effect<AgentRecord, AgentNotFoundError | StoreUnavailableError> => {
+  // Hosts hand this through from outside.
+  const given: unknown = id
+  if (typeof given !== "string") return Effect.fail(new AgentNotFoundError({ agent: typeof given }))
+  return Effect.flatMap(
     resources.store.access.getAgent(tenant, id),
     (record): Effect.Effect<AgentRecord, AgentNotFoundError> =>
-      record === undefined ? Effect.fail(new AgentNotFoundError({ agent: String(id) })) : Effect.succeed(record),
+      record === undefined ? Effect.fail(new AgentNotFoundError({ agent: id })) : Effect.succeed(record),
   )
+}
 
 /** How often a change is begun anew that others overtook. */
 const mostAttempts = 8

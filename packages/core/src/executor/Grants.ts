@@ -89,7 +89,7 @@ export const revoke = (
   Effect.gen(function* () {
     const { access } = resources.store
     yield* requireAgent(resources, identity, agent)
-    const name = connectionIdentifier(String(ref.name))
+    const name = connectionIdentifier(ref.name)
     for (const record of yield* access.listGrants(identity.tenant, agent)) {
       const { grantedAs, subject, delegatedBy } = record
       if (grantedAs.integration !== ref.integration || grantedAs.owner !== ref.owner || grantedAs.name !== name)

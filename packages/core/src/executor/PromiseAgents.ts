@@ -11,12 +11,7 @@ import type { Agent, AllowedIntegrations, CreateAgentInput, CreatedAgent, KeyedA
 import type { Grant, GrantInput } from "../policy/Grant.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
-import type {
-  EffectAgentConnections,
-  EffectAgentExecutor,
-  EffectAgentTools,
-  EffectSubAgents,
-} from "./AgentExecutor.ts"
+import type { EffectAgentConnections, EffectAgentExecutor, EffectAgentTools, EffectSubAgents } from "./AgentExecutor.ts"
 import type { ListAgentsInput, RotateKeyOptions } from "./Agents.ts"
 import type { CallOptions } from "./callTool.ts"
 import type { ListConnectionsInput } from "./Connections.ts"

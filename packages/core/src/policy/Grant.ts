@@ -95,7 +95,7 @@ export const checkScope = (input: AccessScopeInput): Effect.Effect<AccessScope, 
     return invalid("expiresAt", "must be a whole number of milliseconds since 1970.")
   }
   return Effect.succeed({
-    access: [...new Set(given as ReadonlyArray<Access>)].sort(),
+    access: (["read", "write"] as const).filter((one) => given.includes(one)),
     tools: tools === null ? null : [...new Set(tools)].sort(),
     expiresAt,
   })

@@ -10,7 +10,7 @@ import { acmePlugin, received, templates, toJson } from "../executor/acme.ts"
 import { accessCommands, integrations, newModels, tenants, type World } from "./accessCommands.ts"
 import { toolNeeds } from "./AccessModel.ts"
 
-const backwards = (text: string): string => [...text].reverse().join("")
+const backwards = (text: string): string => text.split("").reverse().join("")
 
 describe("users, agents and hosts that do anything in any order", () => {
   it("never make a call run as an account that an oracle forbids, nor a list show what cannot be called", async () => {

@@ -64,4 +64,4 @@ export const arrived = (result: ToolResult): string => {
   return backwards((result.data as { readonly whose: string }).whose).replace("Bearer ", "")
 }
 
-const backwards = (text: string): string => [...text].reverse().join("")
+const backwards = (text: string): string => text.split("").reverse().join("")

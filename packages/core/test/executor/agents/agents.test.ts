@@ -443,7 +443,7 @@ describe("what an agent was granted", () => {
         ...real,
         access: {
           ...real.access,
-          forgetConnection: () => real.access.ofCaller({ tenant: "", subject: null, agent: null }) as never,
+          forgetConnection: () => real.access.ofCaller({ tenant: "", subject: null, agent: null }),
         },
       },
     })

@@ -109,7 +109,7 @@ describe("a sub-agent", () => {
   })
 
   it("is handed what a user granted for that user only, and what is for anybody for anybody", async () => {
-    const { executor, connect, as } = await leadAndHelper()
+    const { connect, as } = await leadAndHelper()
     await connect("alice", "own")
     await connect("bob", "own")
     for (const subject of ["alice", "bob"]) {
