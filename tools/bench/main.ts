@@ -14,6 +14,7 @@ const suites: Readonly<Record<string, () => Promise<ReadonlyArray<Row>>>> = {
   execute: async () => (await import("./execute.ts")).execute(),
   fetch: async () => (await import("./connectionsFetch.ts")).connectionsFetch(),
   loopback: async () => (await import("./loopback.ts")).loopback(),
+  policy: async () => (await import("./policy.ts")).policy(),
   scale: async () => (await import("./scale.ts")).scale(),
   selection: async () => (await import("./selection.ts")).selection(),
   search: async () => (await import("./search.ts")).search(),

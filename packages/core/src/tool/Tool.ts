@@ -26,7 +26,7 @@ export interface ToolDef {
   readonly annotations?: ToolAnnotations | undefined
   /** Words that `tools.search` finds the tool by besides name, title and description, such as a path; never shown. */
   readonly keywords?: ReadonlyArray<string> | undefined
-  /** Whether a person is asked before each call. Default: no. */
+  /** Whether a person is asked before each call where no rule says otherwise. Default: the annotations decide. */
   readonly requiresApproval?: boolean | undefined
   /** The plugin's own data about the tool, handed back with each call; plain JSON, never shown. */
   readonly data?: unknown
