@@ -91,9 +91,9 @@ export class PostgresWatch implements ChangeWatch {
     const client = await makeClient()
     if (client === undefined) return "impossible"
     this.#client = client
-    let isLost = false
+    const connection = { isLost: false }
     const lose = (): void => {
-      isLost = true
+      connection.isLost = true
       this.#isListening = false
       this.#wake?.()
     }
@@ -111,7 +111,7 @@ export class PostgresWatch implements ChangeWatch {
     if (client.processID !== rows[0]?.["pid"]) return "deaf"
     this.#connections += 1
     const stamp = this.#connections
-    while (!isLost && !this.#isClosed) {
+    while (!connection.isLost && !this.#isClosed) {
       const asked = performance.now()
       await client.query("select 1")
       this.lastProof = { stamp, at: asked }

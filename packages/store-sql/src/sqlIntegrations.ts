@@ -1,5 +1,5 @@
 /** Integrations and their tool catalogs in a database. */
-import type { CatalogKey, CatalogStore, IntegrationRecord, IntegrationStore, ToolDef } from "@keyward/core/effect"
+import type { CatalogStore, IntegrationRecord, IntegrationStore, ToolDef } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Kysely } from "kysely"

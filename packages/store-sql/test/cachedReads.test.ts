@@ -1,12 +1,14 @@
 /** What calls read may come from memory. What others wrote meanwhile is seen: at once on SQLite, when Postgres says so on Postgres. */
 import type { ConnectionRow, IntegrationRecord } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { Pool, type PoolClient } from "pg"
 import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest"
-import { postgresStore, type SqlStore, sqliteStore } from "../src/index.ts"
+import { postgresStore, sqlSecretProvider, type SqlStore, sqliteStore } from "../src/index.ts"
 import { accountRow } from "./support/account.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres } from "./support/postgresServer.ts"
+import { key, otherKey } from "./support/secretKey.ts"
 import { startProcess } from "./support/startProcess.ts"
 
 const server = await startPostgres()
@@ -118,7 +120,7 @@ const countingPool = () => {
   const counted = new WeakSet<PoolClient>()
   Object.assign(pool, {
     connect: async () => {
-      const client = (await connect()) as PoolClient
+      const client = await connect()
       if (counted.has(client)) return client
       counted.add(client)
       const query = client.query.bind(client) as (...args: Array<unknown>) => unknown
@@ -242,6 +244,29 @@ describe("on Postgres", options, () => {
     expect(await Effect.runPromise(store.connections.get(absent, "recent"))).toBeUndefined()
     await put(other, absent, 0)
     expect(await Effect.runPromise(store.connections.get(absent, "recent"))).toEqual(absent)
+  }, 60_000)
+
+  it("a secret that another process replaced or removed is seen, and a key that it changed too", async () => {
+    const schema = `cached_${++schemas}`
+    const store = await listening({ schema, cache: { maxStaleMs: 600_000 } })
+    const other = closing(postgresStore({ connectionString, schema }))
+    const [mine, theirs] = [sqlSecretProvider({ store, key }), sqlSecretProvider({ store: other, key })]
+    const value = async (): Promise<string | undefined> => {
+      const read = await Effect.runPromise(mine.get("id"))
+      return read === undefined ? undefined : Redacted.value(read)
+    }
+    await Effect.runPromise(theirs.set("id", Redacted.make("first")))
+    expect(await value()).toBe("first")
+    await Effect.runPromise(theirs.set("id", Redacted.make("second")))
+    await vi.waitFor(async () => expect(await value()).toBe("second"), 10_000)
+    await theirs.rotateDataKey()
+    expect(await value()).toBe("second")
+    await Effect.runPromise(theirs.delete("id"))
+    await vi.waitFor(async () => expect(await value()).toBeUndefined(), 10_000)
+    await Effect.runPromise(theirs.set("id", Redacted.make("third")))
+    expect(await value(), "That there is none is not kept.").toBe("third")
+    await theirs.changeKey({ key: otherKey })
+    await vi.waitFor(() => expect(value()).rejects.toMatchObject({ reason: "wrong_key" }), 10_000)
   }, 60_000)
 
   it("a listening connection that is lost is made anew, and what was changed meanwhile is seen", async () => {
