@@ -230,6 +230,7 @@ describe("integrations", () => {
       "authTemplates",
       "baseUrl",
       "description",
+      "identityMode",
       "name",
       "origins",
       "plugin",
