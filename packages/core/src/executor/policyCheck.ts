@@ -21,7 +21,7 @@ export const decisionOn = (
   { tenant, subject }: Identity,
   connection: ConnectionRef,
   tool: ToolDef,
-  trace?: CallTrace | undefined,
+  trace?: CallTrace,
 ): Effect.Effect<Decision, StoreUnavailableError> =>
   andThen(store.policies.rules(tenant, subject), (rules) => {
     const decision = decide(rules, connection, tool, defaultPolicy)

@@ -81,7 +81,7 @@ const ownerFault = (part: string): string | undefined => {
 
 const nameFault = (part: string): string | undefined => {
   if (part.includes("*")) {
-    return /^[\p{ID_Start}$_*][\p{ID_Continue}$\u200c\u200d*]*$/u.test(part) && withoutStars(part).length <= 256
+    return /^[\p{ID_Start}$_*][\p{ID_Continue}$*\u200c\u200d]*$/u.test(part) && withoutStars(part).length <= 256
       ? undefined
       : `names the connection ${quote(part)}, and names in addresses are identifiers.`
   }

@@ -1,4 +1,4 @@
-import fc from "fast-check"
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { decide, type DefaultPolicy } from "../../src/policy/decide.ts"
 import { type PolicyAction, policyActions } from "../../src/policy/Policy.ts"

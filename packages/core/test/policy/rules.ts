@@ -1,5 +1,5 @@
 /** Rules and addresses of tests, plain and random ones. */
-import fc from "fast-check"
+import * as fc from "fast-check"
 import type { ConnectionRef } from "../../src/connection/ConnectionRef.ts"
 import { matchesPattern, parseAddressPattern } from "../../src/policy/AddressPattern.ts"
 import { policyActions, type PolicyRecord } from "../../src/policy/Policy.ts"
@@ -34,12 +34,13 @@ export const naiveFirst = (
 export const asRegExp = (pattern: string): RegExp => {
   const text = pattern === "*" || pattern === "**" ? "tools.*" : pattern.replace(/\*\*$/u, "*")
   let dots = 0
-  const body = [...text].map((character, index) => {
+  const characters = Array.from(text)
+  const body = characters.map((character, index) => {
     if (character === ".") {
       dots += 1
       return "\\."
     }
-    if (character === "*") return index === [...text].length - 1 || dots >= 4 ? "[\\s\\S]*" : "[^.]*"
+    if (character === "*") return index === characters.length - 1 || dots >= 4 ? "[\\s\\S]*" : "[^.]*"
     return /[\\^$+?()[\]{}|/-]/u.test(character) ? `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}` : character
   })
   return new RegExp(`^${body.join("")}$`, "u")
@@ -73,9 +74,7 @@ const starred = (part: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.oneof(
     { weight: 3, arbitrary: part },
     { weight: 2, arbitrary: fc.constant("*") },
-    fc
-      .tuple(part, fc.nat(6))
-      .map(([text, at]) => `${[...text].slice(0, at).join("")}*${[...text].slice(at + 1).join("")}`),
+    fc.tuple(part, fc.nat(6)).map(([text, at]) => Array.from(text).toSpliced(at, 1, "*").join("")),
   )
 
 /** A pattern that can match something. */
