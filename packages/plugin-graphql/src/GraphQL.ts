@@ -9,6 +9,7 @@ import {
   type ConnectionRef,
   definePlugin,
   type Fetch,
+  type IdentityMode,
   type Integration,
   IntegrationNotFoundError,
   InvalidIntegrationInputError,
@@ -48,6 +49,8 @@ export interface AddGraphQLInput {
   readonly authTemplates?: ReadonlyArray<AuthTemplate> | undefined
   /** Where credentials may be sent. Default: the origin of the endpoint. */
   readonly origins?: ReadonlyArray<string> | undefined
+  /** Whose account calls run as. Default: as it was before, `"either"` at first. */
+  readonly identityMode?: IdentityMode | undefined
 }
 
 /** What `refreshSchema` takes. */
@@ -155,6 +158,7 @@ const makeExtension = (context: PluginContext, options: GraphQLPluginOptions): G
         baseUrl: endpoint,
         origins: input.origins ?? [new URL(endpoint).origin],
         authTemplates: input.authTemplates ?? bearer,
+        identityMode: input.identityMode,
         config,
       })
     },

@@ -6,6 +6,7 @@
 import {
   type AuthTemplate,
   definePlugin,
+  type IdentityMode,
   type Integration,
   type IntegrationRecord,
   InvalidIntegrationInputError,
@@ -24,6 +25,8 @@ interface ServerNames {
   readonly description?: string | undefined
   /** How connections authenticate. Default over HTTP: what the server asks for. Default for a command: nothing. */
   readonly authTemplates?: ReadonlyArray<AuthTemplate> | undefined
+  /** Whose account calls run as. Default: as it was before, `"either"` at first. */
+  readonly identityMode?: IdentityMode | undefined
 }
 
 /** What `addServer` takes: a server behind a URL, or a local command. */
@@ -135,6 +138,7 @@ const makeExtension = (context: PluginContext, settings: LinkSettings): McpExten
       name: names.name ?? found?.server?.name ?? slug,
       description: names.description,
       authTemplates: names.authTemplates ?? found?.authTemplates ?? [],
+      identityMode: names.identityMode,
       config,
       ...(config.transport === "http" ? { baseUrl: config.url, origins: [new URL(config.url).origin] } : {}),
     })
@@ -144,7 +148,7 @@ const makeExtension = (context: PluginContext, settings: LinkSettings): McpExten
     updateServer: async (slug, input) => {
       const record = await serverOf(context, slug)
       const before = configOf(record)
-      const { name, description, authTemplates, ...changed } = input
+      const { name, description, authTemplates, identityMode, ...changed } = input
       const config = makeConfig({ ...withoutNull(before), ...changed })
       const isMoved = config.transport === "http" && before.transport === "http" && config.url !== before.url
       return register(slug, config, {
@@ -152,6 +156,7 @@ const makeExtension = (context: PluginContext, settings: LinkSettings): McpExten
         description: description ?? record.description ?? undefined,
         // Templates that were derived from the old place say nothing about the new one.
         authTemplates: authTemplates ?? (isMoved ? undefined : record.authTemplates),
+        identityMode,
       })
     },
     removeServer: async (slug) => {
