@@ -20,6 +20,7 @@ const suites: Readonly<Record<string, () => Promise<ReadonlyArray<Row>>>> = {
   search: async () => (await import("./search.ts")).search(),
   sqlite: async () => (await import("./sqlStores.ts")).sqlite(),
   postgres: async () => (await import("./sqlStores.ts")).postgres(),
+  mcp: async () => (await import("./mcp.ts")).mcp(),
   graphql: async () => (await import("./graphql.ts")).graphql(),
   import: async () => (await import("./importCost.ts")).importCost(),
   oauth: async () => (await import("./oauth.ts")).oauth(),

@@ -9,7 +9,6 @@ import {
   Client,
   type ElicitRequest,
   type ElicitResult,
-  type McpSubscription,
   type Progress,
   type Tool,
   type Transport,
@@ -49,6 +48,9 @@ const longestMs = 2_147_483_647
 
 const silenceMs = 3000
 
+/** A subscription that was refused or has ended is not asked for again by the next call already. */
+const listenPauseMs = 10_000
+
 /** How long a server is given to hear that its session is over. */
 const farewellMs = 2000
 
@@ -59,7 +61,9 @@ export class McpLink {
   readonly #options: McpLinkOptions
   readonly #client: Client
   readonly #scopes = new Set<CallScope>()
-  #subscription: McpSubscription | undefined
+  #isListening = false
+  /** Epoch milliseconds. */
+  #listenAgainAt = 0
   #isClosed = false
   #isClosing = false
 
@@ -152,19 +156,17 @@ export class McpLink {
 
   /** Has the server say when its tools change, where it does that on a subscription; older ones do so unasked. */
   listen(): void {
-    if (this.#subscription !== undefined || this.#client.getProtocolEra() !== "modern") return
+    if (this.#isListening || Date.now() < this.#listenAgainAt || this.#client.getProtocolEra() !== "modern") return
     if (this.#client.getServerCapabilities()?.tools?.listChanged !== true) return
-    const opened = runOutside(() => this.#client.listen({ toolsListChanged: true }))
-    opened.then(
-      (subscription) => {
-        this.#subscription = subscription
-        void subscription.closed.then(() => {
-          this.#subscription = undefined
-        })
-      },
-      // A server that refuses is asked for its tools by their age.
-      () => undefined,
-    )
+    this.#isListening = true
+    const ended = runOutside(async () => (await this.#client.listen({ toolsListChanged: true })).closed)
+    // A server that refuses is asked for its tools by their age.
+    void ended
+      .catch(() => undefined)
+      .then(() => {
+        this.#isListening = false
+        this.#listenAgainAt = Date.now() + listenPauseMs
+      })
   }
 
   /** Ends the session where there is one, and the transport. Never rejects. */

@@ -6,7 +6,7 @@ import * as Schema from "effect/Schema"
 
 /**
  * There is no usable MCP server there. `server` is its URL without the query, or the name of its command; `reason` is a machine word:
- * `not_mcp`, `unreachable`, `unsupported_revision`, `not_found`.
+ * `not_mcp`, `unreachable`, `not_found`.
  */
 export class McpServerError extends taggedError<McpServerError>()(
   "McpServerError",
