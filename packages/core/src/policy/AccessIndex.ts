@@ -97,7 +97,7 @@ export class AccessIndex {
   /** What a grant amounts to for this subject. */
   #held(grant: GrantRecord, subject: string | null): ReadonlyArray<HeldRight> {
     const { connection, connectionIncarnation: incarnation } = grant
-    const held = (right: AccessRight): HeldRight => ({ connection, incarnation, right })
+    const held = (right: AccessRight): HeldRight => heldBy(connection, incarnation, right)
     if (connection.owner === "org") return [held([grant])]
     // Handed on from what was shared with an agent above: it rests on that one's right alone.
     if (grant.subject === null) return grant.delegatedBy === null ? [] : [held([grant])]
@@ -146,18 +146,29 @@ interface HeldRight {
   readonly connection: ConnectionKey
   readonly incarnation: string
   readonly right: AccessRight
+  /** The right as a list of its own. */
+  readonly alone: ReadonlyArray<AccessRight>
 }
 
-const heldByShare = (share: ShareRecord): HeldRight => ({
-  connection: share.connection,
-  incarnation: share.connectionIncarnation,
-  right: [share],
+const heldBy = (connection: ConnectionKey, incarnation: string, right: AccessRight): HeldRight => ({
+  connection,
+  incarnation,
+  right,
+  alone: [right],
 })
 
-const liveRights = (held: ReadonlyArray<HeldRight>, incarnation: string, now: number): ReadonlyArray<AccessRight> =>
-  held.flatMap((one) =>
-    one.incarnation === incarnation && !one.right.some((scope) => isOver(scope, now)) ? [one.right] : [],
-  )
+const heldByShare = (share: ShareRecord): HeldRight => heldBy(share.connection, share.connectionIncarnation, [share])
+
+/** Made with every call: most connections are held by one right only, for which nothing new is made. */
+const liveRights = (held: ReadonlyArray<HeldRight>, incarnation: string, now: number): ReadonlyArray<AccessRight> => {
+  const [first, second] = held
+  if (first === undefined) return none
+  if (second === undefined) return isLive(first, incarnation, now) ? first.alone : none
+  return held.filter((one) => isLive(one, incarnation, now)).map(({ right }) => right)
+}
+
+const isLive = (held: HeldRight, incarnation: string, now: number): boolean =>
+  held.incarnation === incarnation && !held.right.some((scope) => isOver(scope, now))
 
 /** An agent's chain is whole when it holds, in order, the very agents that it was made under. */
 const isWhole = (agents: ReadonlyArray<AgentRecord>): boolean => {

@@ -96,7 +96,7 @@ export const checkScope = (input: AccessScopeInput): Effect.Effect<AccessScope, 
   }
   return Effect.succeed({
     access: (["read", "write"] as const).filter((one) => given.includes(one)),
-    tools: tools === null ? null : [...new Set(tools)].sort(),
+    tools: tools === null ? null : [...new Set<string>(tools)].sort(),
     expiresAt,
   })
 }
