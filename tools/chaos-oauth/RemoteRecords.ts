@@ -4,7 +4,7 @@
  * Over the IPC channel of `fork`, which keeps the order; a write that was sent is done although the sender dies.
  */
 import type { ChildProcess } from "node:child_process"
-import type { Store } from "@keyward/core"
+import { memoryStore, type Store } from "@keyward/core"
 import type { CredentialProvider } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -112,6 +112,8 @@ export const remoteRecords = (): { readonly store: Store; readonly provider: Cre
       access: service("access") as Store["access"],
       policies: service("policies") as Store["policies"],
       approvals: service("approvals") as Store["approvals"],
+      // What links a batch is a function, which no channel carries.
+      audit: memoryStore().audit,
       oauth: {
         clients: service("clients"),
         sessions: service("sessions"),

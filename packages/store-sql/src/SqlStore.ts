@@ -14,6 +14,7 @@ import { sqlAccess } from "./sqlAccess.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { sqlAccounts } from "./sqlAccounts.ts"
 import { sqlApprovals } from "./sqlApprovals.ts"
+import { sqlAudit } from "./sqlAudit.ts"
 import { sqlConnections } from "./sqlConnections.ts"
 import { sqlCatalogs, sqlIntegrations } from "./sqlIntegrations.ts"
 import { sqlLease } from "./SqlLease.ts"
@@ -126,6 +127,7 @@ export const makeSqlStore = (
     oauth: sqlOAuth(database),
     policies: sqlPolicies(database),
     approvals: sqlApprovals(database),
+    audit: sqlAudit(database),
     lease: sqlLease(database, leaseMs),
     watchOutages: (listener) => database.outage.watch(listener),
     ready: () => database.ready(),

@@ -189,6 +189,29 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
 )`,
     `create index keyward_claims_by_time on ${table("keyward_claims")} (tenant, claimed_until)`,
   ],
+  ({ table, key }) => [
+    `create table ${table("keyward_audit")} (
+  tenant ${key} not null,
+  sequence bigint not null,
+  id ${key} not null,
+  at bigint not null,
+  subject ${key},
+  agent ${key},
+  connection ${key},
+  tool ${key},
+  document text not null,
+  primary key (tenant, sequence)
+)`,
+    `create unique index keyward_audit_by_id on ${table("keyward_audit")} (tenant, id)`,
+    `create index keyward_audit_by_time on ${table("keyward_audit")} (tenant, at)`,
+    `create index keyward_audit_by_subject on ${table("keyward_audit")} (tenant, subject, sequence)`,
+    `create index keyward_audit_by_connection on ${table("keyward_audit")} (tenant, connection, sequence)`,
+    `create index keyward_audit_by_agent on ${table("keyward_audit")} (tenant, agent, sequence) where agent is not null`,
+    `create table ${table("keyward_audit_heads")} (
+  tenant ${key} not null primary key,
+  document text not null
+)`,
+  ],
 ]
 
 /** The version that this package works with. */

@@ -124,6 +124,23 @@ export interface Tables {
     readonly shown_as: string
     readonly document: string
   }
+  readonly keyward_audit: {
+    readonly tenant: string
+    readonly sequence: number
+    readonly id: string
+    readonly at: number
+    readonly subject: string | null
+    readonly agent: string | null
+    readonly connection: string | null
+    readonly tool: string | null
+    readonly document: string
+  }
+  /** The end of each tenant's chain; who appends holds its row. */
+  readonly keyward_audit_heads: {
+    readonly tenant: string
+    /** Empty before the first entry. */
+    readonly document: string
+  }
   readonly keyward_leases: {
     readonly name: string
     readonly holder: string

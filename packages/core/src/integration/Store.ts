@@ -4,6 +4,7 @@
  * `memoryStore()` is the default; `@keyward/store-sql` makes durable ones.
  */
 import type * as Effect from "effect/Effect"
+import type { AuditStore } from "../audit/AuditStore.ts"
 import type { AccountStore } from "../connection/AccountStore.ts"
 import type { ConnectionStore } from "../connection/ConnectionStore.ts"
 import type { Lease } from "../credential/Lease.ts"
@@ -35,6 +36,8 @@ export interface Store {
   readonly oauth: OAuthStores
   readonly policies: PolicyStore
   readonly approvals: ApprovalStore
+  /** What happened, as one chain per tenant. */
+  readonly audit: AuditStore
   /** One holder per name, for as long as the records are shared with others. */
   readonly lease: Lease
   /** Tells of outages that calls do not notice, until what it returns is called. */

@@ -67,7 +67,7 @@ const longestValue = 200
 const hidden = '"•••"'
 
 /** Names under which people pass secrets, in any spelling. */
-const isSecretName = (name: string): boolean =>
+export const isSecretName = (name: string): boolean =>
   /pass(word|wd|phrase|code)?$|^pwd$|secret|token|api[-_ ]?key|private[-_ ]?key|access[-_ ]?key|authori[sz]ation|cookie|credential|^otp$|^pin$|^cvv$|^cvc$/i.test(
     name,
   )

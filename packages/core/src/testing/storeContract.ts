@@ -6,6 +6,7 @@
 import type { ContractCase } from "./ContractCase.ts"
 import { addAccessCases } from "./storeAccessCases.ts"
 import { addAccountCases } from "./storeAccountCases.ts"
+import { addAuditCases } from "./storeAuditCases.ts"
 import { addConnectionCases } from "./storeConnectionCases.ts"
 import { addCatalogCases, addIntegrationCases } from "./storeIntegrationCases.ts"
 import {
@@ -47,6 +48,7 @@ export const storeContract = (make: MakeStore, capabilities: StoreCapabilities =
     addRevocationCases,
     addPolicyCases,
     addApprovalCases,
+    addAuditCases,
     addIsolationCases,
     addLifetimeCases,
     addDurableOAuthCases,

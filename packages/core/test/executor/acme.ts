@@ -206,6 +206,7 @@ export const unreliableStore = (before: (operation: string) => Effect.Effect<voi
     },
     policies: guarded("policies", reliable.policies),
     approvals: guarded("approvals", reliable.approvals),
+    audit: guarded("audit", reliable.audit),
     access: guarded("access", reliable.access),
     lease: guarded("lease", reliable.lease),
   }

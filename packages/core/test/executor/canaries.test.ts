@@ -95,6 +95,7 @@ const notedStore = (): { readonly store: Store; readonly handed: Array<unknown> 
       access: noted(inner.access),
       policies: noted(inner.policies),
       approvals: noted(inner.approvals),
+      audit: noted(inner.audit),
       lease: noted(inner.lease),
     },
   }

@@ -19,7 +19,7 @@ const nounFloors = [
   ["auth"],
   ["connection", "oauth"],
   ["tool"],
-  ["policy"],
+  ["policy", "audit"],
   ["integration"],
 ]
 

@@ -407,6 +407,10 @@ describe("declared capabilities", () => {
     expect(await failuresOf(shared(false), { durable: true })).toEqual([
       "shows a default to every process as soon as it is written or removed",
       "tells every handle what another one granted, shared and took back",
+      "keeps policies when it is closed and opened again, and shows others' changes",
+      "gives an approval to one of many takers, and only at its version",
+      "gives one chain without gaps to many who append at the same time",
+      "keeps audit trails when it is closed and opened again",
       "gives back everything after it was closed and opened again",
       "shows at once what another handle wrote or removed",
       "loses no update when several handles compare and set at once",
@@ -415,7 +419,7 @@ describe("declared capabilities", () => {
   })
 
   it("fail a store that lacks what it declares, and one that works without its backend", async () => {
-    expect(await failuresOf(() => memoryStore(), { durable: true })).toHaveLength(7)
+    expect(await failuresOf(() => memoryStore(), { durable: true })).toHaveLength(11)
     expect(await failuresOf(() => ({ store: memoryStore(), breakBackend: () => {} }), { breakable: true })).toEqual([
       "fails every call as unavailable when its backend cannot be reached",
     ])
@@ -449,6 +453,7 @@ function gated(sound: Store, isReachable: () => boolean): Store {
     access: gate(sound.access),
     policies: gate(sound.policies),
     approvals: gate(sound.approvals),
+    audit: gate(sound.audit),
     lease: gate(sound.lease),
     close: () =>
       Effect.sync(() => {

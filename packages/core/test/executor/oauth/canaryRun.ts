@@ -271,6 +271,7 @@ const notedStore = (): { readonly store: Store; readonly records: ReadonlyArray<
       access: noted(inner.access),
       policies: noted(inner.policies),
       approvals: noted(inner.approvals),
+      audit: noted(inner.audit),
       lease: inner.lease,
     },
   }

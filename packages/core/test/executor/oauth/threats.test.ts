@@ -676,6 +676,7 @@ const noted = (handed: Array<unknown>): Store => {
     access: part(inner.access),
     policies: part(inner.policies),
     approvals: part(inner.approvals),
+    audit: part(inner.audit),
     lease: part(inner.lease),
   }
 }

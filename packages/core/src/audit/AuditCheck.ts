@@ -1,0 +1,106 @@
+/**
+ * Whether a chain is whole: fed with the entries of a tenant in the order in which the store has them, says where the first fault is.
+ *
+ * What it cannot find: that the store as a whole was put back to an earlier state, unless it is given an anchor; and without a key, that
+ * somebody rewrote everything from one entry to the head.
+ */
+import type { AuditEntry, AuditHead } from "./AuditEntry.ts"
+import { type AuditKeys, hashedWith, sealedWith } from "./auditChain.ts"
+
+/** A place in a chain that somebody wrote down elsewhere, such as the `head` of an earlier check. */
+export interface AuditAnchor {
+  readonly sequence: number
+  readonly hash: string
+}
+
+/**
+ * What is wrong with an entry, or with the head: `altered` is not what was written; `missing` is not there, or not in its place;
+ * `unlinked` does not follow from the one before; `truncated`: the head or the anchor knows of later entries; `head_altered`,
+ * `head_missing`: the head is not what was written; `not_keyed`: the host has a key, and this was made without it; `anchor_differs`:
+ * not the entry that the anchor was written down for.
+ */
+export type AuditFaultKind =
+  "altered" | "missing" | "unlinked" | "truncated" | "head_altered" | "head_missing" | "not_keyed" | "anchor_differs"
+
+/** The first fault of a chain. */
+export interface AuditFault {
+  readonly kind: AuditFaultKind
+  /** Of the entry at fault. */
+  readonly sequence: number
+}
+
+/** See the file's header. */
+export class AuditCheck {
+  readonly #head: AuditHead
+  readonly #keys: AuditKeys
+  readonly #anchor: AuditAnchor | undefined
+  #sequence: number
+  #hash: string
+  #isKeyed = false
+  #checked = 0
+  #fault: AuditFault | undefined
+
+  constructor(head: AuditHead, keys: AuditKeys, anchor?: AuditAnchor) {
+    this.#head = head
+    this.#keys = keys
+    this.#anchor = anchor
+    this.#sequence = head.removedThrough
+    this.#hash = head.removedHash
+    const sealed = sealedWith(head, keys)
+    if (sealed === undefined) this.#fail("head_altered", head.sequence)
+    else if (sealed === "plain" && keys.length > 0) this.#fail("not_keyed", head.sequence)
+    else this.#hold({ sequence: head.removedThrough, hash: head.removedHash })
+  }
+
+  /** How many entries were found to be in order. */
+  get checked(): number {
+    return this.#checked
+  }
+
+  get fault(): AuditFault | undefined {
+    return this.#fault
+  }
+
+  /** Goes on with the entries that follow; answers whether there is no fault yet. */
+  add(entries: ReadonlyArray<AuditEntry>): boolean {
+    for (const entry of entries) {
+      if (this.#fault !== undefined) return false
+      this.#addOne(entry)
+    }
+    return this.#fault === undefined
+  }
+
+  /** To be called when there are no more. */
+  end(): void {
+    if (this.#fault !== undefined) return
+    if (this.#sequence < this.#head.sequence) this.#fail("truncated", this.#sequence + 1)
+    else if (this.#hash !== this.#head.hash) this.#fail("head_altered", this.#head.sequence)
+    else if (this.#anchor !== undefined && this.#anchor.sequence > this.#head.sequence) {
+      this.#fail("truncated", this.#head.sequence + 1)
+    }
+  }
+
+  #addOne(entry: AuditEntry): void {
+    const expected = this.#sequence + 1
+    if (entry.sequence !== expected) return this.#fail("missing", expected)
+    const key = hashedWith(entry, this.#keys)
+    if (key === undefined) return this.#fail("altered", expected)
+    if (entry.tenant !== this.#head.tenant) return this.#fail("altered", expected)
+    if (entry.previousHash !== this.#hash) return this.#fail("unlinked", expected)
+    // Entries from before the host had a key are held by the first one with it.
+    if (key === "plain" && this.#isKeyed) return this.#fail("not_keyed", expected)
+    this.#isKeyed ||= key !== "plain"
+    this.#sequence = expected
+    this.#hash = entry.hash
+    this.#checked += 1
+    this.#hold(entry)
+  }
+
+  #hold({ sequence, hash }: AuditAnchor): void {
+    if (this.#anchor?.sequence === sequence && this.#anchor.hash !== hash) this.#fail("anchor_differs", sequence)
+  }
+
+  #fail(kind: AuditFaultKind, sequence: number): void {
+    this.#fault = { kind, sequence }
+  }
+}
