@@ -1,9 +1,9 @@
 /** What Keyward promises of each kind of trouble, as the issue and the guide on many processes have it. */
-import type { StormOptions } from "./storm.ts"
+import type { AuthorizationServerOptions } from "./AuthorizationServerMessages.ts"
 import type { TroubleKind } from "./troubles.ts"
 
 /** The sentence that a storm proves or refutes. */
-export const promiseOf = (trouble: TroubleKind, rotation: StormOptions["rotation"]): string =>
+export const promiseOf = (trouble: TroubleKind, rotation: AuthorizationServerOptions["rotation"]): string =>
   rotation === "grace" ? spared[trouble] : promises[trouble]
 
 const spared: Readonly<Record<TroubleKind, string>> = {
