@@ -22,6 +22,7 @@ const oauthTemplate = (url: string, found: ProbeResult): OAuth2Template => {
     issuer: found.issuer,
     resource: found.resource ?? url,
     quirks: { pkce: "advertised" },
+    ...(found.dpopBoundAccessTokensRequired === true ? { dpop: true } : {}),
     ...(scopes === undefined || scopes.length === 0 ? {} : { scopes: [...new Set(scopes)] }),
   }
 }

@@ -1,0 +1,187 @@
+/**
+ * Servers that misbehave: endless pages, errors of the protocol, answers that are cut off, statuses, schemas that are not kept to.
+ */
+import { describe, expect, it, onTestFinished } from "vitest"
+import { fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
+import type { McpPluginOptions } from "../src/index.ts"
+import { call, connectOpenly, setStage } from "./support/stage.ts"
+
+interface Message {
+  readonly id?: number
+  readonly method: string
+  readonly params: { readonly cursor?: string }
+}
+
+type Answer = (message: Message) => { readonly result: object } | { readonly error: object } | UpstreamAnswer
+
+const annotations = { readOnlyHint: true }
+const tool = (name: string, more: object = {}) => ({ name, inputSchema: { type: "object" }, annotations, ...more })
+const complete = { resultType: "complete", ttlMs: 0, cacheScope: "private" }
+
+/** A server that answers as it is told, and otherwise has one tool. */
+const setUp = async (plugin: McpPluginOptions = {}) => {
+  const answers = new Map<string, Answer>([
+    [
+      "server/discover",
+      () => ({
+        result: {
+          ...complete,
+          supportedVersions: ["2026-07-28"],
+          capabilities: { tools: {} },
+          _meta: { "io.modelcontextprotocol/serverInfo": { name: "faulty", version: "1" } },
+        },
+      }),
+    ],
+    ["tools/list", () => ({ result: { ...complete, tools: [tool("call")] } })],
+    ["tools/call", () => ({ result: { resultType: "complete", content: [{ type: "text", text: "done" }] } })],
+  ])
+  const upstream = await fakeUpstream((request) => {
+    if (request.method !== "POST") return { status: 405 }
+    const message = request.json() as Message
+    if (message.id === undefined) return { status: 202 }
+    const answer = answers.get(message.method)?.(message) ?? { status: 404 }
+    return "result" in answer || "error" in answer ? { json: { jsonrpc: "2.0", id: message.id, ...answer } } : answer
+  })
+  onTestFinished(() => upstream.close())
+  const { executor } = await setStage({ hosts: [upstream.host], plugin })
+  await connectOpenly(executor, { transport: "http", url: `${upstream.origin}/mcp` })
+  const names = async () => (await executor.tools.list()).map(({ name }) => name)
+  const refresh = () => executor.connections.refresh({ owner: "user", integration: "srv", name: "main" })
+  return { executor, upstream, answers, names, refresh }
+}
+
+describe("listing tools", () => {
+  it("goes through all pages", async () => {
+    const { answers, names, refresh } = await setUp()
+    answers.set("tools/list", ({ params }) => ({
+      result:
+        params.cursor === undefined
+          ? { ...complete, tools: [tool("one")], nextCursor: "2" }
+          : { ...complete, tools: [tool("two"), tool("one")] },
+    }))
+    await refresh()
+    expect(await names()).toEqual(["one", "two"])
+  })
+
+  it("gives up on pages without an end, and keeps what was known", async () => {
+    const { upstream, answers, names, refresh } = await setUp({ maxToolPages: 3 })
+    let page = 0
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [tool(`t${++page}`)], nextCursor: `${page}` } }))
+    const before = upstream.requests.length
+    await expect(refresh()).rejects.toMatchObject({ _tag: "ToolResolutionError" })
+    expect(await names()).toEqual(["call"])
+    expect(upstream.requests.length - before).toBeLessThanOrEqual(5)
+  })
+
+  it("keeps what was known when a later page fails", async () => {
+    const { answers, names, refresh } = await setUp()
+    answers.set("tools/list", ({ params }) =>
+      params.cursor === undefined
+        ? { result: { ...complete, tools: [tool("one")], nextCursor: "2" } }
+        : { error: { code: -32_603, message: "The index is being built." } },
+    )
+    await expect(refresh()).rejects.toMatchObject({ reason: expect.stringContaining("The index is being built.") })
+    expect(await names()).toEqual(["call"])
+  })
+})
+
+describe("a call", () => {
+  it("tells an error of the protocol from one of the tool", async () => {
+    const { executor, answers } = await setUp()
+    answers.set("tools/call", () => ({ error: { code: -32_000, message: "Too many at once.", data: { limit: 3 } } }))
+    expect(await call(executor, "call")).toEqual({
+      ok: false,
+      error: {
+        code: "mcp_protocol_error",
+        message: "Too many at once.",
+        retryable: false,
+        details: { code: -32_000, data: { limit: 3 } },
+      },
+    })
+  })
+
+  it("ends when its answer is cut off", async () => {
+    const { executor, answers } = await setUp()
+    answers.set("tools/call", () => ({
+      headers: { "content-type": "text/event-stream" },
+      body: ": a comment and no answer\n\n",
+    }))
+    expect(await call(executor, "call")).toMatchObject({
+      ok: false,
+      error: {
+        code: "mcp_transport_error",
+        retryable: false,
+        message: expect.stringContaining("may have had an effect"),
+      },
+    })
+  })
+
+  it("says whether a status may pass", async () => {
+    const { executor, answers } = await setUp()
+    for (const [status, retryable] of [
+      [400, false],
+      [404, false],
+      [429, true],
+      [503, true],
+    ] as const) {
+      answers.set("tools/call", () => ({ status, body: "no" }))
+      expect(await call(executor, "call")).toMatchObject({
+        ok: false,
+        error: { code: "mcp_transport_error", status, retryable },
+      })
+    }
+  })
+
+  it("does not believe structured content that the tool's own schema refuses", async () => {
+    const { executor, answers, refresh } = await setUp()
+    const outputSchema = { type: "object", properties: { sum: { type: "number" } }, required: ["sum"] }
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [tool("call", { outputSchema })] } }))
+    answers.set("tools/call", () => ({
+      result: { resultType: "complete", content: [], structuredContent: { sum: "three" } },
+    }))
+    await refresh()
+    expect(await call(executor, "call")).toMatchObject({ ok: false, error: { code: "mcp_protocol_error" } })
+  })
+
+  it("sends arguments as headers where the tool's schema says so", async () => {
+    const { executor, upstream, answers, refresh } = await setUp()
+    const inputSchema = { type: "object", properties: { region: { type: "string", "x-mcp-header": "Region" } } }
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [tool("call", { inputSchema })] } }))
+    await refresh()
+    expect(await call(executor, "call", { region: "eu" })).toMatchObject({ ok: true })
+    expect(upstream.requests.at(-1)?.headers).toMatchObject({ "mcp-param-region": "eu", "mcp-name": "call" })
+  })
+})
+
+describe("a probe", () => {
+  it("says what is no MCP server", async () => {
+    const { executor, upstream, answers } = await setUp()
+    answers.set("server/discover", () => ({ status: 404, body: "<h1>Not here</h1>" }))
+    await expect(executor.mcp.probe({ url: `${upstream.origin}/other` })).rejects.toMatchObject({
+      _tag: "McpServerError",
+      reason: "not_mcp",
+    })
+    answers.set("server/discover", () => ({ status: 503 }))
+    await expect(executor.mcp.probe({ url: `${upstream.origin}/mcp` })).rejects.toMatchObject({ reason: "unreachable" })
+  })
+})
+
+describe("a server that is changed or removed", () => {
+  it("keeps what was not named, and derives templates anew when it moves", async () => {
+    const { executor, upstream } = await setUp()
+    const changed = await executor.mcp.updateServer("srv", { description: "The one." })
+    expect(changed).toMatchObject({ name: "faulty", description: "The one.", baseUrl: `${upstream.origin}/mcp` })
+    const moved = await executor.mcp.updateServer("srv", { url: `${upstream.origin}/v2` })
+    expect(moved).toMatchObject({ baseUrl: `${upstream.origin}/v2`, authTemplates: [{ slug: "none" }] })
+    expect(await call(executor, "call")).toMatchObject({ ok: true })
+    await expect(executor.mcp.updateServer("absent", {})).rejects.toMatchObject({ reason: "not_found" })
+  })
+
+  it("is removed once it has no connections", async () => {
+    const { executor } = await setUp()
+    await expect(executor.mcp.removeServer("srv")).rejects.toMatchObject({ _tag: "IntegrationInUseError" })
+    await executor.connections.remove({ owner: "user", integration: "srv", name: "main" })
+    await executor.mcp.removeServer("srv")
+    expect(await executor.integrations.get("srv")).toBeNull()
+  })
+})
