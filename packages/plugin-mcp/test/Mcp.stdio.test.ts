@@ -10,7 +10,7 @@ import { canary, CanaryScanner } from "@keyward/core/testing"
 import type { McpPluginOptions } from "../src/index.ts"
 import { call, setStage } from "./support/stage.ts"
 
-const script = join(import.meta.dirname, "support/stdioServer.ts")
+const script = join(import.meta.dirname, "support/stdioServerProcess.ts")
 const starts = (file: string): ReadonlyArray<number> => readFileSync(file, "utf8").trim().split("\n").map(Number)
 
 interface CommandOptions {
