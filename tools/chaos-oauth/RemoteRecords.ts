@@ -6,6 +6,7 @@
 import type { ChildProcess } from "node:child_process"
 import { memoryStore, type Store } from "@keyward/core"
 import type { CredentialProvider } from "@keyward/core/effect"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 
@@ -126,7 +127,7 @@ export const remoteRecords = (): { readonly store: Store; readonly provider: Cre
             const give = Effect.asVoid(ask("lease.give", [id]))
             return Effect.andThen(
               ask("lease.take", [key, id]),
-              Effect.ensuring(use({ isHeld: Effect.succeed(true) }), give),
+              Effect.ensuring(use({ isHeld: Effect.succeed(true), now: Clock.currentTimeMillis }), give),
             )
           }),
       },
