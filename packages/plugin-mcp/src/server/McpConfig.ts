@@ -4,7 +4,7 @@
 import { InvalidIntegrationInputError, type IntegrationRecord } from "@keyward/core"
 
 /** A server behind a URL. */
-export interface HttpServer {
+interface HttpServer {
   readonly transport: "http"
   readonly url: string
 }

@@ -2,7 +2,14 @@
  * Looks at a URL: is an MCP server there, which revision does it speak, does it want authorization, and from whom.
  */
 import { SdkError, SdkErrorCode, SdkHttpError, UnauthorizedError } from "@modelcontextprotocol/client"
-import { type AuthTemplate, OAuthDiscoveryError, type PluginContext, type ProbeResult } from "@keyward/core"
+import {
+  type AuthTemplate,
+  type Fetch,
+  OAuthDiscoveryError,
+  type PluginContext,
+  type ProbeOAuthInput,
+  type ProbeResult,
+} from "@keyward/core"
 import type { CallScope } from "../call/callScope.ts"
 import { connectLink, type LinkSettings } from "../link/connectLink.ts"
 import { deriveAuthTemplates } from "./authTemplates.ts"
@@ -39,8 +46,9 @@ export const probeServer = async (
 ): Promise<McpServerProbe> => {
   const url = canonicalUrl(input.url)
   const found = await greet(context, settings, url)
-  const authorization = await authorizationOf(context, url)
-  if (found === "unauthorized") {
+  const wwwAuthenticate = "revision" in found ? undefined : found.wwwAuthenticate
+  const authorization = await authorizationOf(context, { url, wwwAuthenticate })
+  if (!("revision" in found)) {
     const authTemplates =
       authorization === null
         ? ([{ slug: "bearer", type: "bearer" }, ...deriveAuthTemplates(url, null)] as const)
@@ -58,13 +66,24 @@ export const probeServer = async (
 
 type Greeting = Pick<McpServerProbe, "revision" | "server">
 
+/** The server tells strangers nothing but how they become known. */
+interface Refusal {
+  readonly wwwAuthenticate: string | undefined
+}
+
 const greet = async (
   { fetch }: Pick<PluginContext, "fetch">,
   settings: LinkSettings,
   url: string,
-): Promise<Greeting | "unauthorized"> => {
+): Promise<Greeting | Refusal> => {
   const signal = AbortSignal.timeout(settings.connectTimeoutMs)
-  const scope: CallScope = { fetch, signal, elicit: undefined, failure: undefined, isOver: false }
+  let wwwAuthenticate: string | undefined
+  const listening: Fetch = async (target, init) => {
+    const response = await fetch(target, init)
+    if (response.status === 401) wwwAuthenticate = response.headers.get("www-authenticate") ?? ""
+    return response
+  }
+  const scope: CallScope = { fetch: listening, signal, elicit: undefined, failure: undefined, isOver: false }
   const purpose = {
     config: { transport: "http", url },
     fetch,
@@ -77,7 +96,9 @@ const greet = async (
     await link.close()
     return { revision, server }
   } catch (error) {
-    if (error instanceof UnauthorizedError || statusOf(error) === 401 || statusOf(error) === 403) return "unauthorized"
+    if (error instanceof UnauthorizedError || statusOf(error) === 401 || statusOf(error) === 403) {
+      return { wwwAuthenticate }
+    }
     throw notUsable(url, error)
   }
 }
@@ -102,9 +123,12 @@ const notUsable = (url: string, error: unknown): unknown => {
   })
 }
 
-const authorizationOf = async ({ oauth }: Pick<PluginContext, "oauth">, url: string): Promise<ProbeResult | null> => {
+const authorizationOf = async (
+  { oauth }: Pick<PluginContext, "oauth">,
+  input: ProbeOAuthInput,
+): Promise<ProbeResult | null> => {
   try {
-    return await oauth.probe({ url })
+    return await oauth.probe(input)
   } catch (error) {
     if (error instanceof OAuthDiscoveryError && error.reason === "not_found") return null
     throw error

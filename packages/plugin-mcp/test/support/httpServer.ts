@@ -8,7 +8,7 @@ import { Readable } from "node:stream"
 import { onTestFinished } from "vitest"
 
 /** One request as it arrived. */
-export interface Arrived {
+interface Arrived {
   readonly method: string
   readonly path: string
   readonly headers: Headers
