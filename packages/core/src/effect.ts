@@ -82,7 +82,7 @@ export type {
 export type { AccessStore, Caller, CallerRecords } from "./policy/AccessStore.ts"
 export type { AgentRecord } from "./policy/Agent.ts"
 export type { GrantKey, GrantRecord } from "./policy/Grant.ts"
-export type { ShareKey, ShareRecord } from "./policy/Share.ts"
+export type { ShareKey, ShareRecipient, ShareRecord } from "./policy/Share.ts"
 export type { ConnectionRow } from "./connection/Connection.ts"
 export { type ConnectionGrant, isRefreshable, type RefreshIntent } from "./connection/ConnectionGrant.ts"
 export type { ConnectionKey, ConnectionRef } from "./connection/ConnectionRef.ts"

@@ -34,6 +34,9 @@ export type { AccountRequest } from "./executor/selectAccount.ts"
 export type { AgentConnections, AgentExecutor, Agents, AgentTools, SubAgents } from "./executor/PromiseAgents.ts"
 export type { ListAgentsInput, RotateKeyOptions } from "./executor/Agents.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
+export type { ListGrantsInput } from "./executor/Grants.ts"
+export type { ListSharesInput } from "./executor/Shares.ts"
+export type { ListItemsInput } from "./executor/Providers.ts"
 export type { ListIntegrationsInput } from "./executor/Integrations.ts"
 export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/Approvals.ts"
 export type { CreatePolicyInput, ListPoliciesInput, PolicyResolution, UpdatePolicyInput } from "./executor/Policies.ts"
@@ -45,7 +48,6 @@ export type { OAuthGrant } from "./executor/oauth/grantSummary.ts"
 export type { KeepAliveOptions } from "./executor/oauth/keepAlive.ts"
 export type { ListOAuthClientsInput } from "./executor/oauth/OAuthClients.ts"
 export type { PollOAuthResult } from "./executor/oauth/pollFlow.ts"
-export type { ProbeOAuthInput } from "./executor/oauth/probeOAuth.ts"
 export type { RegisterDynamicClientInput } from "./executor/oauth/registerDynamicClient.ts"
 export type { StartOAuthInput, StartOAuthResult } from "./executor/oauth/StartingFlow.ts"
 
@@ -128,7 +130,7 @@ export {
 export type { OAuthQuirks, TokenResponsePaths } from "./auth/OAuthQuirks.ts"
 
 export type { CallbackInput } from "./oauth/AuthorizationResponse.ts"
-export type { ProbeResult } from "./oauth/Discovery.ts"
+export type { ProbeOAuthInput, ProbeResult } from "./oauth/Discovery.ts"
 export {
   type ClientMetadataDocument,
   clientMetadataDocument,

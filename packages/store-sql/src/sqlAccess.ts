@@ -8,10 +8,11 @@ import type {
   GrantKey,
   GrantRecord,
   ShareKey,
+  ShareRecipient,
   ShareRecord,
 } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
-import type { Kysely } from "kysely"
+import type { ExpressionBuilder, Kysely } from "kysely"
 import { isUniqueViolation } from "./databaseFailure.ts"
 import { documentsOf, fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
@@ -22,9 +23,9 @@ import { wasWritten } from "./wasWritten.ts"
 
 /** See the file's header. */
 export const sqlAccess = (database: SqlDatabase): AccessStore => {
-  /** A write of anything that decides about callers of a tenant. */
+  /** A write of anything that decides about callers of a tenant; most of what is written here takes something away. */
   const change = <A>(operation: string, tenant: string, statement: (db: Kysely<Tables>) => Promise<A>) =>
-    database.changeUnder(operation, ["access", partitionText(tenant)], statement)
+    database.confirmed(database.changeUnder(operation, ["access", partitionText(tenant)], statement))
   return {
     ofCaller: (caller) =>
       Effect.map(
@@ -156,7 +157,7 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
             .executeTakeFirst(),
         )
       }),
-    listShares: (connection) =>
+    listShares: (connection, { after, limit }) =>
       database.run("list shares", "read", async (db) => {
         const { tenant, subject, integration, name } = connectionColumns(connection)
         const rows = await db
@@ -166,8 +167,13 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
           .where("subject", "=", subject)
           .where("integration", "=", integration)
           .where("name", "=", name)
+          .$if(after !== undefined, (query) => query.where(comesAfter(after ?? { agent: "" })))
+          // "user" comes after "agent".
+          .orderBy("recipient_kind", "desc")
+          .orderBy("recipient")
+          .limit(limit)
           .execute()
-        return rows.map(({ document }) => fromDocument(document) as ShareRecord).sort(compareShares)
+        return rows.map(({ document }) => fromDocument(document) as ShareRecord)
       }),
     forgetConnection: (connection) =>
       change("remove what was granted of a connection", connection.tenant, async (db) => {
@@ -258,9 +264,21 @@ const grantColumns = ({ agent, subject, connection }: GrantKey) => ({
 
 const shareColumns = ({ with: recipient, connection }: ShareKey) => ({
   ...connectionColumns(connection),
-  recipient_kind: recipient.agent === undefined ? ("user" as const) : ("agent" as const),
-  recipient: recipient.agent === undefined ? partitionText(recipient.subject) : keyText(recipient.agent),
+  ...recipientColumns(recipient),
 })
+
+const recipientColumns = (recipient: ShareRecipient) =>
+  recipient.agent === undefined
+    ? { recipient_kind: "user" as const, recipient: partitionText(recipient.subject) }
+    : { recipient_kind: "agent" as const, recipient: keyText(recipient.agent) }
+
+const comesAfter = (after: ShareRecipient) => (eb: ExpressionBuilder<Tables, "keyward_shares">) => {
+  const { recipient_kind, recipient } = recipientColumns(after)
+  return eb.or([
+    eb.and([eb("recipient_kind", "=", recipient_kind), eb("recipient", ">", recipient)]),
+    eb("recipient_kind", "<", recipient_kind),
+  ])
+}
 
 const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
 
@@ -269,9 +287,3 @@ const compareGrants = ({ connection: one, ...grant }: GrantRecord, { connection:
   compare(one.name, other.name) ||
   compare(one.subject, other.subject) ||
   compare(grant.subject ?? "", to.subject ?? "")
-
-/** Those with users first. */
-const compareShares = ({ with: one }: ShareRecord, { with: other }: ShareRecord): number =>
-  Number(one.subject === undefined) - Number(other.subject === undefined) ||
-  compare(one.subject ?? "", other.subject ?? "") ||
-  compare(one.agent ?? "", other.agent ?? "")

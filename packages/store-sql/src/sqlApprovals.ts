@@ -69,7 +69,7 @@ export const sqlApprovals = (database: SqlDatabase): ApprovalStore => ({
             .execute()
           return rows.map(({ document }) => fromDocument(document) as ApprovalRecord)
         }),
-  list: ({ tenant, subject, status, after, limit }) =>
+  list: ({ tenant, subject, status, validAt, after, limit }) =>
     database.run("list approvals", "read", async (db) => {
       const rows = await db
         .selectFrom("keyward_approvals")
@@ -77,6 +77,7 @@ export const sqlApprovals = (database: SqlDatabase): ApprovalStore => ({
         .where("tenant", "=", partitionText(tenant))
         .$if(subject !== null, (query) => query.where("subject", "=", partitionText(subject ?? "")))
         .$if(status !== undefined, (query) => query.where("status", "=", status ?? ""))
+        .$if(validAt !== undefined, (query) => query.where("expires_at", ">", validAt ?? 0))
         .$if(after !== undefined, (query) => query.where("id", ">", keyText(after ?? "")))
         .orderBy("id")
         .limit(limit)

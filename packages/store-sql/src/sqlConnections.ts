@@ -18,8 +18,8 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
     const row = connectionRecord(key)
     return database.read<ConnectionRow>("read a connection", row, reading, (db) => documentAt(db, row))
   },
-  put: (row, expectedVersion) =>
-    database.change("write a connection", connectionRecord(row), async (db) => {
+  put: (row, expectedVersion) => {
+    const change = database.change("write a connection", connectionRecord(row), async (db) => {
       const [, tenant, subject, integration, name] = connectionRecord(row)
       const written = { version: row.version, refresh_before: refreshBefore(row), document: toDocument(row) }
       return wasWritten(
@@ -39,21 +39,25 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
               .where("version", "=", expectedVersion)
               .executeTakeFirst(),
       )
-    }),
+    })
+    return expectedVersion > 0 && takesAway(row) ? database.confirmed(change) : change
+  },
   remove: (key, expectedVersion) =>
-    database.change("remove a connection", connectionRecord(key), async (db) => {
-      const [, tenant, subject, integration, name] = connectionRecord(key)
-      return wasWritten(
-        await db
-          .deleteFrom("keyward_connections")
-          .where("tenant", "=", tenant)
-          .where("subject", "=", subject)
-          .where("integration", "=", integration)
-          .where("name", "=", name)
-          .$if(expectedVersion !== undefined, (query) => query.where("version", "=", expectedVersion ?? 0))
-          .executeTakeFirst(),
-      )
-    }),
+    database.confirmed(
+      database.change("remove a connection", connectionRecord(key), async (db) => {
+        const [, tenant, subject, integration, name] = connectionRecord(key)
+        return wasWritten(
+          await db
+            .deleteFrom("keyward_connections")
+            .where("tenant", "=", tenant)
+            .where("subject", "=", subject)
+            .where("integration", "=", integration)
+            .where("name", "=", name)
+            .$if(expectedVersion !== undefined, (query) => query.where("version", "=", expectedVersion ?? 0))
+            .executeTakeFirst(),
+        )
+      }),
+    ),
   list: (query) =>
     database.run("list connections", "read", async (db) => {
       const hasOwn = query.owner !== "org" && query.subject !== null && query.subject !== ""
@@ -124,6 +128,9 @@ const documentAt = async (
   return row?.document
 }
 
+/** Whether a changed row may end what others do with it. New tokens do not, and they are written often. */
+const takesAway = ({ status, grant }: ConnectionRow): boolean => status === "disabled" || grant === null
+
 const refreshBefore = ({ status, expiresAt, grant }: ConnectionRow): number | null =>
   status === "active" && grant !== null && isRefreshable(grant) ? expiresAt : null
 
@@ -131,13 +138,18 @@ const refreshBefore = ({ status, expiresAt, grant }: ConnectionRow): number | nu
  * One owner's part of a page, which walks the primary key and stops at the limit. Both parts in one condition would have the
  * database sort every row that a caller can see.
  */
-const page = (db: Kysely<Tables>, { tenant, subject, integration, after, limit }: ConnectionQuery, owner: Owner) => {
+const page = (
+  db: Kysely<Tables>,
+  { tenant, subject, integration, name, after, limit }: ConnectionQuery,
+  owner: Owner,
+) => {
   let query = db
     .selectFrom("keyward_connections")
     .select("document")
     .where("tenant", "=", partitionText(tenant))
     .where("subject", "=", partitionText(owner === "org" ? "" : (subject ?? "")))
   if (integration !== undefined) query = query.where("integration", "=", keyText(integration))
+  if (name !== undefined) query = query.where("name", "=", keyText(name))
   if (after !== undefined) {
     const from = { integration: keyText(after.integration), name: keyText(after.name) }
     if (owner === after.owner) {

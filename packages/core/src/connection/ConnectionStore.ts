@@ -26,6 +26,8 @@ export interface ConnectionQuery {
   readonly subject: string | null
   readonly integration?: string | undefined
   readonly owner?: Owner | undefined
+  /** Only rows of this name. */
+  readonly name?: string | undefined
   /** Only rows after this one in the order of the list. */
   readonly after?: Pick<ConnectionKey, "integration" | "owner" | "name"> | undefined
   readonly limit: number

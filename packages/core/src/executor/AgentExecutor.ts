@@ -11,20 +11,24 @@ import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { Fetch } from "../integration/Plugin.ts"
-import { AgentNotFoundError, InvalidAgentKeyError } from "../policy/AccessError.ts"
+import {
+  AgentNotFoundError,
+  type InvalidAgentError,
+  InvalidAgentKeyError,
+  type InvalidGrantError,
+} from "../policy/AccessError.ts"
 import type { Agent, AgentRecord, CreateAgentInput, CreatedAgent } from "../policy/Agent.ts"
-import { toAgent } from "../policy/Agent.ts"
 import { agentOfKey, hashAgentKey, isAgentKey, isKeyOf } from "../policy/AgentKey.ts"
 import type { Grant, GrantInput } from "../policy/Grant.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import { actingAgent } from "./access.ts"
-import { createAgent, type CreateAgentError, removeAgent } from "./Agents.ts"
+import { createAgent, type CreateAgentError, type ListAgentsInput, listSubAgents, removeAgent } from "./Agents.ts"
 import { andThen } from "./andThen.ts"
 import { type CallOptions, callTool, executeTool } from "./callTool.ts"
 import { connectionFetch } from "./connectionFetch.ts"
 import { getConnection, listConnections, type ListConnectionsInput } from "./Connections.ts"
-import { delegate, type GrantError, listGrants, requireSubAgent, revoke } from "./Grants.ts"
+import { delegate, type GrantError, listGrants, type ListGrantsInput, requireSubAgent, revoke } from "./Grants.ts"
 import type { Resources } from "./Resources.ts"
 import { type FoundTool, searchTools, type SearchToolsInput } from "./searchTools.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
@@ -55,11 +59,14 @@ export interface EffectAgentConnections {
 /** `subAgents` of an agent's executor on the Effect surface. */
 export interface EffectSubAgents {
   create(input?: Omit<CreateAgentInput, "parent">): Effect.Effect<CreatedAgent, AgentAdmissionError | CreateAgentError>
-  list(): Effect.Effect<ReadonlyArray<Agent>, AgentAdmissionError>
+  list(input?: ListAgentsInput): Effect.Effect<ReadonlyArray<Agent>, AgentAdmissionError | InvalidAgentError>
   remove(id: string): Effect.Effect<void, AgentAdmissionError>
   grant(id: string, input: GrantInput): Effect.Effect<Grant, AgentAdmissionError | GrantError>
   revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentAdmissionError>
-  grants(id: string): Effect.Effect<ReadonlyArray<Grant>, AgentAdmissionError>
+  grants(
+    id: string,
+    input?: ListGrantsInput,
+  ): Effect.Effect<ReadonlyArray<Grant>, AgentAdmissionError | InvalidGrantError>
 }
 
 /** An agent's executor as Effect programs use it; the Promise surface documents each method. */
@@ -160,7 +167,7 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
     },
     subAgents: {
       create: (input = {}) => admitted(({ id }) => createAgent(resources, identity, { ...input, parent: id })),
-      list: () => admitted((agent) => listSubAgents(resources, identity, agent)),
+      list: (input = {}) => admitted((agent) => listSubAgents(resources, identity, agent, input)),
       remove: (id) =>
         admitted((agent) =>
           Effect.andThen(requireSubAgent(resources, identity, agent, id), removeAgent(resources, identity, id)),
@@ -170,12 +177,9 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
         admitted((agent) =>
           Effect.andThen(requireSubAgent(resources, identity, agent, id), revoke(resources, identity, id, connection)),
         ),
-      grants: (id) =>
+      grants: (id, input = {}) =>
         admitted((agent) =>
-          Effect.map(
-            Effect.andThen(requireSubAgent(resources, identity, agent, id), listGrants(resources, identity, id)),
-            (grants) => grants.filter(({ delegatedBy }) => delegatedBy === agent.id),
-          ),
+          Effect.andThen(requireSubAgent(resources, identity, agent, id), listGrants(resources, identity, id, input)),
         ),
     },
     execute: (address, args, options) => admitted(() => executeTool(resources, identity, address, args, options)),
@@ -183,14 +187,3 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
       admitted(() => callTool(resources, identity, integration, tool, args, options)),
   }
 }
-
-const listSubAgents = (
-  resources: Resources,
-  { tenant }: Identity,
-  { incarnation }: AgentRecord,
-): Effect.Effect<ReadonlyArray<Agent>, StoreUnavailableError> =>
-  Effect.gen(function* () {
-    const all = yield* resources.store.access.listAgents({ tenant, limit: Number.MAX_SAFE_INTEGER })
-    const now = yield* Clock.currentTimeMillis
-    return all.filter(({ lineage }) => lineage[0]?.incarnation === incarnation).map((record) => toAgent(record, now))
-  })

@@ -21,6 +21,7 @@ import {
   toAgent,
 } from "../policy/Agent.ts"
 import { keysAfter, newAgentKey } from "../policy/AgentKey.ts"
+import { checkedPage } from "./checkedPage.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Which agents to list. */
@@ -86,12 +87,32 @@ export const createAgent = (
 export const listAgents = (
   resources: Resources,
   identity: Identity,
-  { limit = Number.MAX_SAFE_INTEGER, after }: ListAgentsInput,
-): Effect.Effect<ReadonlyArray<Agent>, StoreUnavailableError> =>
+  input: ListAgentsInput,
+): Effect.Effect<ReadonlyArray<Agent>, InvalidAgentError | StoreUnavailableError> =>
   Effect.gen(function* () {
-    const records = yield* resources.store.access.listAgents({ tenant: identity.tenant, after, limit })
+    const page = yield* checkedPage(input, invalidInput)
+    const records = yield* resources.store.access.listAgents({ tenant: identity.tenant, ...page })
     const now = yield* Clock.currentTimeMillis
     return records.map((record) => toAgent(record, now))
+  })
+
+/** Lists the agents directly below one, ordered by id. */
+export const listSubAgents = (
+  resources: Resources,
+  { tenant }: Identity,
+  { incarnation }: AgentRecord,
+  input: ListAgentsInput,
+): Effect.Effect<ReadonlyArray<Agent>, InvalidAgentError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { limit, after } = yield* checkedPage(input, invalidInput)
+    const now = yield* Clock.currentTimeMillis
+    const listed: Array<Agent> = []
+    if (limit === 0) return listed
+    yield* walkAgents(resources, tenant, after, (record) => {
+      if (record.lineage[0]?.incarnation === incarnation) listed.push(toAgent(record, now))
+      return Effect.succeed(listed.length < limit)
+    })
+    return listed
   })
 
 /** An agent, or `null`. */
@@ -120,13 +141,15 @@ export const removeAgent = (
         return yield* Effect.fail(new AgentNotFoundError({ agent: id }))
       }
       resources.emit(identity, { type: "agent.removed", agentId: id })
-      const all = yield* access.listAgents({ tenant: identity.tenant, limit: Number.MAX_SAFE_INTEGER })
-      for (const { id: below, lineage } of all) {
-        if (!lineage.some(({ incarnation }) => incarnation === removed.incarnation)) continue
-        if (yield* access.removeAgent(identity.tenant, below)) {
-          resources.emit(identity, { type: "agent.removed", agentId: below })
-        }
-      }
+      yield* walkAgents(resources, identity.tenant, undefined, ({ id: below, lineage }) =>
+        Effect.gen(function* () {
+          if (!lineage.some(({ incarnation }) => incarnation === removed.incarnation)) return true
+          if (yield* access.removeAgent(identity.tenant, below)) {
+            resources.emit(identity, { type: "agent.removed", agentId: below })
+          }
+          return true
+        }),
+      )
     }),
   )
 
@@ -198,6 +221,25 @@ export const requireAgent = (
   )
 }
 
+/** How many agents are read at a time by who looks through them all. */
+const agentsPerPage = 1000
+
+/** Visits the tenant's agents in order, until `visit` answers `false`. */
+const walkAgents = (
+  { store }: Resources,
+  tenant: string,
+  start: string | undefined,
+  visit: (record: AgentRecord) => Effect.Effect<boolean, StoreUnavailableError>,
+): Effect.Effect<void, StoreUnavailableError> =>
+  Effect.gen(function* () {
+    for (let after = start; ;) {
+      const page: ReadonlyArray<AgentRecord> = yield* store.access.listAgents({ tenant, after, limit: agentsPerPage })
+      for (const record of page) if (!(yield* visit(record))) return
+      if (page.length < agentsPerPage) return
+      after = page[page.length - 1]?.id
+    }
+  })
+
 /** How often a change is begun anew that others overtook. */
 const mostAttempts = 8
 
@@ -229,5 +271,7 @@ const checkText = (field: string, text: string | undefined): Effect.Effect<strin
     ? Effect.succeed(text ?? null)
     : invalid(field, "must be text of at most 4096 characters.")
 
+const invalidInput = (field: string, fault: string): InvalidAgentError => new InvalidAgentError({ field, fault })
+
 const invalid = (field: string, fault: string): Effect.Effect<never, InvalidAgentError> =>
-  Effect.fail(new InvalidAgentError({ field, fault }))
+  Effect.fail(invalidInput(field, fault))

@@ -17,6 +17,7 @@ import {
 } from "../policy/Approval.ts"
 import { ApprovalAnsweredError, ApprovalNotFoundError, InvalidApprovalInputError } from "../policy/ApprovalError.ts"
 import { isSigned, signApproval } from "../policy/approvalSignature.ts"
+import { checkedPage } from "./checkedPage.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Which approvals to list. */
@@ -43,25 +44,31 @@ export type AnswerApprovalError =
 export const listApprovals = (
   { store, approvals }: Resources,
   identity: Identity,
-  { status, limit = 100, after }: ListApprovalsInput,
-): Effect.Effect<ReadonlyArray<Approval>, StoreUnavailableError> =>
+  { status, ...input }: ListApprovalsInput,
+): Effect.Effect<ReadonlyArray<Approval>, InvalidApprovalInputError | StoreUnavailableError> =>
   Effect.gen(function* () {
+    const { limit, after } = yield* checkedPage(
+      input,
+      (field, fault) => new InvalidApprovalInputError({ field, fault }),
+      100,
+    )
     if (identity.agent !== undefined) return []
     const now = yield* Clock.currentTimeMillis
     const { tenant, subject } = identity
     const listed: Array<Approval> = []
     let position = after
     while (listed.length < limit) {
+      const size = Math.min(limit - listed.length, mostPerPage)
       const page: ReadonlyArray<ApprovalRecord> = yield* store.approvals.list({
         tenant,
         subject,
         status,
+        validAt: now,
         after: position,
-        limit: pageSize,
+        limit: size,
       })
-      const valid = page.filter((record) => record.expiresAt > now && isSigned(approvals.keys, record))
-      listed.push(...valid.slice(0, limit - listed.length).map(toApproval))
-      if (page.length < pageSize) break
+      listed.push(...page.filter((record) => isSigned(approvals.keys, record)).map(toApproval))
+      if (page.length < size) break
       position = page[page.length - 1]?.id
     }
     return listed
@@ -117,7 +124,7 @@ export const revokeApproval = (
     tell(resources, identity, record, { type: "approval.revoked" })
   })
 
-const pageSize = 200
+const mostPerPage = 200
 
 const ownApproval = (
   { store, approvals }: Resources,

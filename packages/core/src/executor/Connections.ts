@@ -32,8 +32,9 @@ import { accessInForce } from "../policy/ConnectionAccess.ts"
 import { type VisibleConnection, visibleConnection, visibleConnections } from "./access.ts"
 import { announce, type RowEvent } from "./announce.ts"
 import { catalogKey, type CatalogError, resolveTools } from "./Catalogs.ts"
+import { checkedPage } from "./checkedPage.ts"
 import { pluginOf, type SelectError, selectOwn, visibleRef } from "./ConnectionSelector.ts"
-import { checkedText, invalid } from "./connectionInput.ts"
+import { checkedText, invalid, invalidInput } from "./connectionInput.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { lockOf } from "./connectionLock.ts"
 import { endGrant } from "./oauth/endGrant.ts"
@@ -67,8 +68,9 @@ export const listConnections = (
   input: ListConnectionsInput,
 ): Effect.Effect<ReadonlyArray<Connection>, InvalidConnectionInputError | StoreUnavailableError> =>
   Effect.gen(function* () {
-    const after = input.after === undefined ? undefined : parseConnectionAddress(input.after)
-    if (input.after !== undefined && after === undefined) {
+    const page = yield* checkedPage(input, invalidInput)
+    const after = page.after === undefined ? undefined : parseConnectionAddress(page.after)
+    if (page.after !== undefined && after === undefined) {
       return yield* invalid("after", "must be the address of the last connection of the page before.")
     }
     const connections = yield* visibleConnections(resources, identity, {
@@ -77,7 +79,7 @@ export const listConnections = (
       integration: input.integration,
       owner: input.owner,
       after,
-      limit: input.limit ?? Number.MAX_SAFE_INTEGER,
+      limit: page.limit,
     })
     const origins = new Map<string, string>()
     for (const { row } of connections) {

@@ -15,20 +15,29 @@ import { type Identity, type IdentityInput, type InvalidIdentityError, type Owne
 import type { IdentityMode } from "../identity/IdentityMode.ts"
 import type { InvalidSealedIdentityError, InvalidSealOptionsError, OpenedIdentity } from "../identity/SealedIdentity.ts"
 import { type Integration, toIntegration } from "../integration/Integration.ts"
-import type { IntegrationInUseError, IntegrationNotFoundError } from "../integration/IntegrationError.ts"
+import type {
+  IntegrationInUseError,
+  IntegrationNotFoundError,
+  InvalidIntegrationInputError,
+} from "../integration/IntegrationError.ts"
 import type { Fetch } from "../integration/Plugin.ts"
 import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
-import type { ProbeResult } from "../oauth/Discovery.ts"
+import type { ProbeOAuthInput, ProbeResult } from "../oauth/Discovery.ts"
 import type { OAuthClient } from "../oauth/OAuthClient.ts"
-import type { OAuthDiscoveryError } from "../oauth/OAuthError.ts"
-import type { AccessDeniedError, AgentNotFoundError, InvalidGrantError } from "../policy/AccessError.ts"
+import type { InvalidOAuthClientError, OAuthDiscoveryError } from "../oauth/OAuthError.ts"
+import type {
+  AccessDeniedError,
+  AgentNotFoundError,
+  InvalidAgentError,
+  InvalidGrantError,
+} from "../policy/AccessError.ts"
 import type { Agent, AllowedIntegrations, CreateAgentInput, CreatedAgent, KeyedAgent } from "../policy/Agent.ts"
 import type { Grant, GrantInput } from "../policy/Grant.ts"
 import type { Share, ShareInput, ShareRecipient } from "../policy/Share.ts"
 import type { Approval } from "../policy/Approval.ts"
-import type { ApprovalNotFoundError } from "../policy/ApprovalError.ts"
+import type { ApprovalNotFoundError, InvalidApprovalInputError } from "../policy/ApprovalError.ts"
 import type { Policy } from "../policy/Policy.ts"
-import type { PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
+import type { InvalidPolicyInputError, PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
 import { type AgentAdmissionError, asAgent, type EffectAgentExecutor } from "./AgentExecutor.ts"
@@ -102,7 +111,7 @@ import {
 } from "./oauth/OAuthClients.ts"
 import { type KeepAlive, keepAlive, type KeepAliveOptions } from "./oauth/keepAlive.ts"
 import { pollFlow, type PollOAuthResult } from "./oauth/pollFlow.ts"
-import { probeOAuth, type ProbeOAuthInput } from "./oauth/probeOAuth.ts"
+import { probeOAuth } from "./oauth/probeOAuth.ts"
 import {
   registerDynamicClient,
   type RegisterDynamicClientError,
@@ -110,7 +119,7 @@ import {
 } from "./oauth/registerDynamicClient.ts"
 import { startFlow } from "./oauth/startFlow.ts"
 import type { StartOAuthError, StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
-import { grant, type GrantError, listGrants, revoke } from "./Grants.ts"
+import { grant, type GrantError, listGrants, type ListGrantsInput, revoke } from "./Grants.ts"
 import {
   createPolicy,
   type CreatePolicyInput,
@@ -124,10 +133,10 @@ import {
   updatePolicy,
   type UpdatePolicyInput,
 } from "./Policies.ts"
-import { providerItems } from "./Providers.ts"
+import { type ListItemsError, type ListItemsInput, providerItems } from "./Providers.ts"
 import { tokenKeeper } from "./oauth/TokenKeeper.ts"
 import type { Resources } from "./Resources.ts"
-import { listShares, share, type ShareError, unshare } from "./Shares.ts"
+import { listShares, type ListSharesInput, share, type ShareError, unshare } from "./Shares.ts"
 import type { AccountRequest, SelectAccountError } from "./selectAccount.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
 import { callerIdentity, sealedCaller } from "./callerIdentity.ts"
@@ -156,7 +165,10 @@ export interface EffectConnections {
   setDefault(ref: ConnectionRef): Effect.Effect<Connection, SetDefaultError>
   clearDefault(accounts: AccountsRef): Effect.Effect<void, InvalidConnectionInputError | StoreUnavailableError>
   share(ref: ConnectionRef, input: ShareInput): Effect.Effect<Share, ShareError>
-  shares(ref: ConnectionRef): Effect.Effect<ReadonlyArray<Share>, SelectError | AccessDeniedError>
+  shares(
+    ref: ConnectionRef,
+    input?: ListSharesInput,
+  ): Effect.Effect<ReadonlyArray<Share>, SelectError | AccessDeniedError | InvalidGrantError>
   unshare(
     ref: ConnectionRef,
     recipient: ShareRecipient,
@@ -166,7 +178,7 @@ export interface EffectConnections {
 /** `executor.agents` on the Effect surface; the Promise surface documents each method. */
 export interface EffectAgents {
   create(input?: CreateAgentInput): Effect.Effect<CreatedAgent, CreateAgentError>
-  list(input?: ListAgentsInput): Effect.Effect<ReadonlyArray<Agent>, StoreUnavailableError>
+  list(input?: ListAgentsInput): Effect.Effect<ReadonlyArray<Agent>, InvalidAgentError | StoreUnavailableError>
   get(id: string): Effect.Effect<Agent | null, StoreUnavailableError>
   remove(id: string): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError>
   setIntegrations(id: string, integrations: AllowedIntegrations): Effect.Effect<Agent, ChangeAgentError>
@@ -174,12 +186,17 @@ export interface EffectAgents {
   revokeKey(id: string): Effect.Effect<Agent, ChangeAgentError>
   grant(id: string, input: GrantInput): Effect.Effect<Grant, GrantError>
   revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError>
-  grants(id: string): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | StoreUnavailableError>
+  grants(
+    id: string,
+    input?: ListGrantsInput,
+  ): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | InvalidGrantError | StoreUnavailableError>
 }
 
 /** `executor.integrations` on the Effect surface. */
 export interface EffectIntegrations {
-  list(input?: ListIntegrationsInput): Effect.Effect<ReadonlyArray<Integration>, StoreUnavailableError>
+  list(
+    input?: ListIntegrationsInput,
+  ): Effect.Effect<ReadonlyArray<Integration>, InvalidIntegrationInputError | StoreUnavailableError>
   get(slug: string): Effect.Effect<Integration | null, StoreUnavailableError>
   remove(slug: string): Effect.Effect<void, IntegrationNotFoundError | IntegrationInUseError | StoreUnavailableError>
   setIdentityMode(slug: string, mode: IdentityMode): Effect.Effect<Integration, SetIdentityModeError>
@@ -197,7 +214,7 @@ export interface EffectTools {
 /** `executor.policies` on the Effect surface; the Promise surface documents each method. */
 export interface EffectPolicies {
   create(input: CreatePolicyInput): Effect.Effect<Policy, PolicyWriteError>
-  list(input?: ListPoliciesInput): Effect.Effect<ReadonlyArray<Policy>, StoreUnavailableError>
+  list(input?: ListPoliciesInput): Effect.Effect<ReadonlyArray<Policy>, InvalidPolicyInputError | StoreUnavailableError>
   update(
     id: string,
     input: UpdatePolicyInput,
@@ -208,7 +225,9 @@ export interface EffectPolicies {
 
 /** `executor.approvals` on the Effect surface; the Promise surface documents each method. */
 export interface EffectApprovals {
-  list(input?: ListApprovalsInput): Effect.Effect<ReadonlyArray<Approval>, StoreUnavailableError>
+  list(
+    input?: ListApprovalsInput,
+  ): Effect.Effect<ReadonlyArray<Approval>, InvalidApprovalInputError | StoreUnavailableError>
   answer(id: string, input: AnswerApprovalInput): Effect.Effect<Approval, AnswerApprovalError>
   revoke(id: string): Effect.Effect<void, ApprovalNotFoundError | StoreUnavailableError>
 }
@@ -216,14 +235,16 @@ export interface EffectApprovals {
 /** `executor.providers` on the Effect surface. */
 export interface EffectProviders {
   list(): ReadonlyArray<string>
-  items(key: string): Effect.Effect<ReadonlyArray<ProviderItem>, ProviderError | CredentialProviderNotRegisteredError>
+  items(key: string, input?: ListItemsInput): Effect.Effect<ReadonlyArray<ProviderItem>, ListItemsError>
 }
 
 /** `executor.oauth` on the Effect surface; the Promise surface documents each method. */
 export interface EffectOAuth {
   createClient(input: CreateOAuthClientInput): Effect.Effect<OAuthClient, CreateOAuthClientError>
   registerDynamicClient(input: RegisterDynamicClientInput): Effect.Effect<OAuthClient, RegisterDynamicClientError>
-  listClients(input?: ListOAuthClientsInput): Effect.Effect<ReadonlyArray<OAuthClient>, StoreUnavailableError>
+  listClients(
+    input?: ListOAuthClientsInput,
+  ): Effect.Effect<ReadonlyArray<OAuthClient>, InvalidOAuthClientError | StoreUnavailableError>
   removeClient(owner: Owner, slug: string): Effect.Effect<void, RemoveOAuthClientError>
   probe(input: ProbeOAuthInput): Effect.Effect<ProbeResult, OAuthDiscoveryError>
   start(input: StartOAuthInput): Effect.Effect<StartOAuthResult, StartOAuthError>
@@ -262,8 +283,13 @@ export interface EffectExecutor {
   withIdentity(
     identity: IdentityInput | OpenedIdentity,
   ): Effect.Effect<EffectExecutor, InvalidIdentityError | InvalidSealedIdentityError>
-  /** The same resources seen by the caller that a token names; opened as `sealedIdentity` of the config says. */
-  withSealedIdentity(token: string): Effect.Effect<EffectExecutor, InvalidSealedIdentityError | InvalidSealOptionsError>
+  /** The same resources seen by the caller that a token names; opened as `sealedIdentity` of the config says. An agent gets its own kind. */
+  withSealedIdentity(
+    token: string,
+  ): Effect.Effect<
+    EffectExecutor | EffectAgentExecutor,
+    InvalidSealedIdentityError | InvalidSealOptionsError | AgentAdmissionError
+  >
   /** What an agent of this tenant is given, by its id or by the key that it shows; it acts for this executor's subject. */
   asAgent(idOrKey: string): Effect.Effect<EffectAgentExecutor, AgentAdmissionError>
   /** A plugin's extension by the plugin's id; `undefined` when it has none. */
@@ -291,7 +317,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       setDefault: (ref) => setDefault(resources, identity, ref),
       clearDefault: (accounts) => clearDefault(resources, identity, accounts),
       share: (ref, input) => share(resources, identity, ref, input),
-      shares: (ref) => listShares(resources, identity, ref),
+      shares: (ref, input = {}) => listShares(resources, identity, ref, input),
       unshare: (ref, recipient) => unshare(resources, identity, ref, recipient),
     },
     agents: {
@@ -304,7 +330,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       revokeKey: (id) => revokeKey(resources, identity, id),
       grant: (id, input) => grant(resources, identity, id, input),
       revoke: (id, connection) => revoke(resources, identity, id, connection),
-      grants: (id) => listGrants(resources, identity, id),
+      grants: (id, input = {}) => listGrants(resources, identity, id, input),
     },
     integrations: {
       list: (input = {}) => listIntegrations(resources, identity, input),
@@ -331,7 +357,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
     },
     providers: {
       list: () => resources.providers.keys,
-      items: (key) => providerItems(resources, identity, key),
+      items: (key, input = {}) => providerItems(resources, identity, key, input),
     },
     oauth: {
       createClient: (input) => createOAuthClient(resources, identity, input),
@@ -352,7 +378,13 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
     withIdentity: (input) =>
       Effect.map(callerIdentity(resources, identity, input), (other) => makeExecutor(resources, other)),
     withSealedIdentity: (token) =>
-      Effect.map(sealedCaller(resources, token), (other) => makeExecutor(resources, other)),
+      Effect.flatMap(
+        sealedCaller(resources, token),
+        (other): Effect.Effect<EffectExecutor | EffectAgentExecutor, AgentAdmissionError> =>
+          other.agent === undefined
+            ? Effect.succeed(makeExecutor(resources, other))
+            : asAgent(resources, other, other.agent),
+      ),
     asAgent: (idOrKey) => asAgent(resources, identity, idOrKey),
     extension: (id) => {
       const plugin = resources.plugins.get(id)

@@ -26,11 +26,21 @@ import {
   type GrantRecord,
   toGrant,
 } from "../policy/Grant.ts"
-import { accessOfAgent, type VisibleConnection } from "./access.ts"
+import { parseConnectionAddress } from "../tool/ToolAddress.ts"
+import { accessOfAgent, compareRefs, type VisibleConnection } from "./access.ts"
 import { requireAgent } from "./Agents.ts"
 import { announce } from "./announce.ts"
+import { checkedPage } from "./checkedPage.ts"
 import { selectConnection, type SelectedConnection, type SelectError } from "./ConnectionSelector.ts"
 import type { Resources } from "./Resources.ts"
+
+/** Which grants of an agent to list. */
+export interface ListGrantsInput {
+  /** At most so many. Default: all. */
+  readonly limit?: number | undefined
+  /** The last grant of the page before. */
+  readonly after?: Pick<Grant, "connection" | "subject"> | undefined
+}
 
 /** What granting can fail with. Nothing is stored then. */
 export type GrantError = AgentNotFoundError | InvalidGrantError | GrantTooWideError | SelectError
@@ -102,25 +112,54 @@ export const revoke = (
     }
   })
 
-/** What an agent was granted of the connections that the caller may grant, ordered by connection. */
+/**
+ * What an agent was granted of the connections that the caller may grant, ordered by connection and by the user for whom it counts; of an
+ * agent, what it handed on.
+ *
+ * The grants are read whole, as every call of that agent does; of the connections, those of the page.
+ */
 export const listGrants = (
   resources: Resources,
   identity: Identity,
   agent: string,
-): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | StoreUnavailableError> =>
+  { after, ...input }: ListGrantsInput,
+): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | InvalidGrantError | StoreUnavailableError> =>
   Effect.gen(function* () {
+    const { limit } = yield* checkedPage(input, invalidInput)
+    const position = after === undefined ? undefined : yield* positionOf(after)
     const { incarnation } = yield* requireAgent(resources, identity, agent)
+    const isSeen = ({ connection, subject, delegatedBy, agentIncarnation }: GrantRecord): boolean =>
+      agentIncarnation === incarnation &&
+      (identity.agent === undefined || delegatedBy === identity.agent) &&
+      (connection.owner === "org" || subject === identity.subject || connection.subject === identity.subject)
+    const records = (yield* resources.store.access.listGrants(identity.tenant, agent))
+      .filter((record) => isSeen(record) && (position === undefined || compareGrants(record, position) > 0))
+      .sort(compareGrants)
     const listed: Array<Grant> = []
-    for (const record of yield* resources.store.access.listGrants(identity.tenant, agent)) {
-      const { connection, subject, agentIncarnation, connectionIncarnation } = record
-      const isSeen =
-        connection.owner === "org" || subject === identity.subject || connection.subject === identity.subject
-      if (!isSeen || agentIncarnation !== incarnation) continue
-      const row = yield* resources.store.connections.get(connection)
-      if (row?.incarnation === connectionIncarnation) listed.push(toGrant(record))
+    for (const record of records) {
+      if (listed.length >= limit) break
+      const row = yield* resources.store.connections.get(record.connection)
+      if (row?.incarnation === record.connectionIncarnation) listed.push(toGrant(record))
     }
     return listed
   })
+
+type GrantOrder = Pick<GrantRecord, "grantedAs" | "subject">
+
+/** As a host sees them, so that the last grant of a page says where the next one begins. */
+const compareGrants = (one: GrantOrder, other: GrantOrder): number => {
+  const [before, after] = [one.subject ?? "", other.subject ?? ""]
+  return compareRefs(one.grantedAs, other.grantedAs) || (before < after ? -1 : before > after ? 1 : 0)
+}
+
+const positionOf = (after: Pick<Grant, "connection" | "subject">): Effect.Effect<GrantOrder, InvalidGrantError> => {
+  // Hosts hand this through from outside.
+  const { connection, subject = null } = (after ?? {}) as { readonly connection?: unknown; readonly subject?: unknown }
+  const grantedAs = typeof connection === "string" ? parseConnectionAddress(connection) : undefined
+  return grantedAs === undefined || (subject !== null && typeof subject !== "string")
+    ? invalid("after", "must be the last grant of the page before, or its connection and subject.")
+    : Effect.succeed({ grantedAs, subject })
+}
 
 /** A sub-agent that was made under this very agent. */
 export const requireSubAgent = (
@@ -208,5 +247,7 @@ export const connectionOf = ({ tenant, subject, owner, integration, name }: Conn
   name,
 })
 
+const invalidInput = (field: string, fault: string): InvalidGrantError => new InvalidGrantError({ field, fault })
+
 const invalid = (field: string, fault: string): Effect.Effect<never, InvalidGrantError> =>
-  Effect.fail(new InvalidGrantError({ field, fault }))
+  Effect.fail(invalidInput(field, fault))

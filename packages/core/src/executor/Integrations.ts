@@ -26,6 +26,7 @@ import {
   InvalidIntegrationInputError,
 } from "../integration/IntegrationError.ts"
 import type { Plugin } from "../integration/Plugin.ts"
+import { checkedPage } from "./checkedPage.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Which integrations to list. */
@@ -138,14 +139,13 @@ export const listIntegrations = (
   resources: Resources,
   identity: Identity,
   input: ListIntegrationsInput,
-): Effect.Effect<ReadonlyArray<Integration>, StoreUnavailableError> =>
-  Effect.map(
-    resources.store.integrations.list({
-      tenant: identity.tenant,
-      after: input.after,
-      limit: input.limit ?? Number.MAX_SAFE_INTEGER,
-    }),
-    (records) => records.map(toIntegration),
+): Effect.Effect<ReadonlyArray<Integration>, InvalidIntegrationInputError | StoreUnavailableError> =>
+  Effect.flatMap(
+    checkedPage(input, (field, fault) => new InvalidIntegrationInputError({ field, fault })),
+    (page) =>
+      Effect.map(resources.store.integrations.list({ tenant: identity.tenant, ...page }), (records) =>
+        records.map(toIntegration),
+      ),
   )
 
 /** Removes an integration that no connection of the tenant uses. */

@@ -16,6 +16,7 @@ import { type Policy, type PolicyAction, policyActions, type PolicyRecord, toPol
 import { InvalidPolicyInputError, PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
 import { parseToolAddress } from "../tool/ToolAddress.ts"
 import { ToolNotFoundError } from "../tool/ToolError.ts"
+import { checkedPage } from "./checkedPage.ts"
 import { callableTool } from "./callableTool.ts"
 import { catalogOf, type CatalogError } from "./Catalogs.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
@@ -46,6 +47,10 @@ export interface UpdatePolicyInput {
 /** Which rules to list. */
 export interface ListPoliciesInput {
   readonly owner?: Owner | undefined
+  /** At most so many. Default: all. */
+  readonly limit?: number | undefined
+  /** The id of the last rule of the page before. */
+  readonly after?: string | undefined
 }
 
 /** What policy says about a call. */
@@ -107,15 +112,26 @@ export const createPolicy = (
     return toPolicy(record)
   })
 
-/** The organisation's rules and the acting user's, each in the order in which they decide. */
+/**
+ * The organisation's rules and the acting user's, each in the order in which they decide.
+ *
+ * They are the lists that calls are held to, which the store keeps in memory.
+ */
 export const listPolicies = (
   resources: Resources,
   identity: Identity,
-  { owner }: ListPoliciesInput,
-): Effect.Effect<ReadonlyArray<Policy>, StoreUnavailableError> =>
-  Effect.map(resources.store.policies.rules(identity.tenant, identity.subject), ({ organisation, user }) =>
-    [...(owner === "user" ? [] : organisation), ...(owner === "org" ? [] : user)].map(toPolicy),
-  )
+  { owner, ...input }: ListPoliciesInput,
+): Effect.Effect<ReadonlyArray<Policy>, InvalidPolicyInputError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { limit, after } = yield* checkedPage(input, (field, fault) => new InvalidPolicyInputError({ field, fault }))
+    const { organisation, user } = yield* resources.store.policies.rules(identity.tenant, identity.subject)
+    const rules = [...(owner === "user" ? [] : organisation), ...(owner === "org" ? [] : user)]
+    const last = after === undefined ? -1 : rules.findIndex(({ id }) => id === after)
+    if (after !== undefined && last === -1) {
+      return yield* invalid("after", `no rule of the list has the id ${quote(after)}; begin with the first page again.`)
+    }
+    return rules.slice(last + 1, last + 1 + limit).map(toPolicy)
+  })
 
 /** Changes a rule. */
 export const updatePolicy = (

@@ -16,6 +16,7 @@ import type { ListAgentsInput, RotateKeyOptions } from "./Agents.ts"
 import type { CallOptions } from "./callTool.ts"
 import type { ListConnectionsInput } from "./Connections.ts"
 import type { EffectAgents } from "./Executor.ts"
+import type { ListGrantsInput } from "./Grants.ts"
 import { runPromise } from "./runPromise.ts"
 import type { FoundTool, SearchToolsInput } from "./searchTools.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
@@ -40,7 +41,7 @@ export class Agents {
     return runPromise(this.#effect.create(input))
   }
 
-  /** Ordered by id. */
+  /** Ordered by id; all unless `limit` says otherwise. Rejects with `InvalidAgentError` for what is no page. */
   list(input?: ListAgentsInput): Promise<ReadonlyArray<Agent>> {
     return runPromise(this.#effect.list(input))
   }
@@ -92,9 +93,12 @@ export class Agents {
     return runPromise(this.#effect.revoke(id, connection))
   }
 
-  /** What the agent was granted of the organisation's connections and of the acting user's. Rejects with `AgentNotFoundError`. */
-  grants(id: string): Promise<ReadonlyArray<Grant>> {
-    return runPromise(this.#effect.grants(id))
+  /**
+   * What the agent was granted of the organisation's connections and of the acting user's, ordered by connection, then by the user for whom
+   * it counts; all unless `limit` says otherwise. Rejects with `AgentNotFoundError`, and with `InvalidGrantError` for what is no page.
+   */
+  grants(id: string, input?: ListGrantsInput): Promise<ReadonlyArray<Grant>> {
+    return runPromise(this.#effect.grants(id, input))
   }
 }
 
@@ -162,9 +166,9 @@ export class SubAgents {
     return runPromise(this.#effect.create(input))
   }
 
-  /** Those directly below the agent, ordered by id. */
-  list(): Promise<ReadonlyArray<Agent>> {
-    return runPromise(this.#effect.list())
+  /** Those directly below the agent, ordered by id; all unless `limit` says otherwise. Rejects with `InvalidAgentError` for what is no page. */
+  list(input?: ListAgentsInput): Promise<ReadonlyArray<Agent>> {
+    return runPromise(this.#effect.list(input))
   }
 
   /** Removes one of them, with every agent below it. Rejects with `AgentNotFoundError`. */
@@ -187,9 +191,9 @@ export class SubAgents {
     return runPromise(this.#effect.revoke(id, connection))
   }
 
-  /** What the agent handed on to one of them. */
-  grants(id: string): Promise<ReadonlyArray<Grant>> {
-    return runPromise(this.#effect.grants(id))
+  /** What the agent handed on to one of them; ordered and in pages as `executor.agents.grants`. */
+  grants(id: string, input?: ListGrantsInput): Promise<ReadonlyArray<Grant>> {
+    return runPromise(this.#effect.grants(id, input))
   }
 }
 

@@ -14,7 +14,7 @@ import type { OpenedIdentity } from "../identity/SealedIdentity.ts"
 import type { Integration } from "../integration/Integration.ts"
 import type { Fetch, Plugin } from "../integration/Plugin.ts"
 import type { CallbackInput } from "../oauth/AuthorizationResponse.ts"
-import type { ProbeResult } from "../oauth/Discovery.ts"
+import type { ProbeOAuthInput, ProbeResult } from "../oauth/Discovery.ts"
 import type { OAuthClient } from "../oauth/OAuthClient.ts"
 import type { Approval } from "../policy/Approval.ts"
 import type { Policy } from "../policy/Policy.ts"
@@ -43,13 +43,14 @@ import type { OAuthGrant } from "./oauth/grantSummary.ts"
 import type { ListOAuthClientsInput } from "./oauth/OAuthClients.ts"
 import type { PollOAuthResult } from "./oauth/pollFlow.ts"
 import type { KeepAliveOptions } from "./oauth/keepAlive.ts"
-import type { ProbeOAuthInput } from "./oauth/probeOAuth.ts"
 import type { RegisterDynamicClientInput } from "./oauth/registerDynamicClient.ts"
 import type { StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
 import type { AnswerApprovalInput, ListApprovalsInput } from "./Approvals.ts"
 import type { CreatePolicyInput, ListPoliciesInput, PolicyResolution, UpdatePolicyInput } from "./Policies.ts"
 import { runPromise } from "./runPromise.ts"
 import type { AccountRequest } from "./selectAccount.ts"
+import type { ListItemsInput } from "./Providers.ts"
+import type { ListSharesInput } from "./Shares.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
 import type { FoundTool, SearchToolsInput } from "./searchTools.ts"
 import type { ListToolsInput } from "./Tools.ts"
@@ -89,7 +90,10 @@ export class Connections {
     return runPromise(this.#effect.create(input))
   }
 
-  /** The connections this caller sees, ordered by integration, owner and name. */
+  /**
+   * The connections this caller sees, ordered by integration, owner and name; all unless `limit` says otherwise. Rejects with
+   * `InvalidConnectionInputError` for what is no page.
+   */
   list(input?: ListConnectionsInput): Promise<ReadonlyArray<Connection>> {
     return runPromise(this.#effect.list(input))
   }
@@ -151,9 +155,12 @@ export class Connections {
     return runPromise(this.#effect.share(ref, input))
   }
 
-  /** With whom the acting user shares a connection: users first. */
-  shares(ref: ConnectionRef): Promise<ReadonlyArray<Share>> {
-    return runPromise(this.#effect.shares(ref))
+  /**
+   * With whom the acting user shares a connection: users first; all unless `limit` says otherwise. Rejects with
+   * `ConnectionNotFoundError`, and with `InvalidGrantError` for what is no page.
+   */
+  shares(ref: ConnectionRef, input?: ListSharesInput): Promise<ReadonlyArray<Share>> {
+    return runPromise(this.#effect.shares(ref, input))
   }
 
   /** Ends a share, from the recipient's next call on. What is not shared is unshared already. */
@@ -199,7 +206,7 @@ export class Integrations {
     this.#effect = effect
   }
 
-  /** Ordered by slug. */
+  /** Ordered by slug; all unless `limit` says otherwise. Rejects with `InvalidIntegrationInputError` for what is no page. */
   list(input?: ListIntegrationsInput): Promise<ReadonlyArray<Integration>> {
     return runPromise(this.#effect.list(input))
   }
@@ -233,7 +240,10 @@ export class Tools {
     this.#effect = effect
   }
 
-  /** Ordered by connection, then as the plugin orders them; at most 10 000 unless `limit` says otherwise. */
+  /**
+   * Ordered by connection, then as the plugin orders them; at most 10 000 unless `limit` says otherwise. Rejects with
+   * `InvalidConnectionInputError` for what is no page.
+   */
   list(input?: ListToolsInput): Promise<ReadonlyArray<Tool>> {
     return runPromise(this.#effect.list(input))
   }
@@ -272,7 +282,10 @@ export class Policies {
     return runPromise(this.#effect.create(input))
   }
 
-  /** The organisation's rules and the acting user's, each in the order in which they decide. */
+  /**
+   * The organisation's rules and the acting user's, each in the order in which they decide; all unless `limit` says otherwise. Rejects
+   * with `InvalidPolicyInputError` for what is no page.
+   */
   list(input?: ListPoliciesInput): Promise<ReadonlyArray<Policy>> {
     return runPromise(this.#effect.list(input))
   }
@@ -309,7 +322,10 @@ export class Approvals {
     this.#effect = effect
   }
 
-  /** Those of the acting user's calls, the oldest first; without a subject, those of the whole tenant. */
+  /**
+   * Those of the acting user's calls, the oldest first; without a subject, those of the whole tenant. At most 100 unless `limit` says
+   * otherwise. Rejects with `InvalidApprovalInputError` for what is no page.
+   */
   list(input?: ListApprovalsInput): Promise<ReadonlyArray<Approval>> {
     return runPromise(this.#effect.list(input))
   }
@@ -342,9 +358,14 @@ export class Providers {
     return this.#effect.list()
   }
 
-  /** What a person may pick from one of them, without what is kept for other callers. Rejects with `CredentialProviderNotRegisteredError`, or as the provider fails. */
-  items(key: string): Promise<ReadonlyArray<ProviderItem>> {
-    return runPromise(this.#effect.items(key))
+  /**
+   * What a person may pick from one of them, without what is kept for other callers, ordered by id; all unless `limit` says otherwise.
+   *
+   * A provider lists everything it has or nothing, so a page costs it no less. Rejects with `CredentialProviderNotRegisteredError`, as the
+   * provider fails, or with `InvalidConnectionInputError` for what is no page.
+   */
+  items(key: string, input?: ListItemsInput): Promise<ReadonlyArray<ProviderItem>> {
+    return runPromise(this.#effect.items(key, input))
   }
 }
 
@@ -375,7 +396,10 @@ export class OAuth {
     return runPromise(this.#effect.registerDynamicClient(input))
   }
 
-  /** The organisation's clients and the acting user's, ordered by owner and slug. Never a secret. */
+  /**
+   * The organisation's clients and the acting user's, ordered by owner and slug; all unless `limit` says otherwise. Never a secret.
+   * Rejects with `InvalidOAuthClientError` for what is no page.
+   */
   listClients(input?: ListOAuthClientsInput): Promise<ReadonlyArray<OAuthClient>> {
     return runPromise(this.#effect.listClients(input))
   }
@@ -521,7 +545,7 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
    * The same executor seen by another caller: same resources, no new state, cheap enough to call per request.
    *
    * An absent tenant is this executor's; an absent subject is nobody. Throws `InvalidIdentityError`, and where the config says that only
-   * sealed identities are believed, `InvalidSealedIdentityError` for any that did not come from `openIdentity`.
+   * sealed identities are believed, `InvalidSealedIdentityError` for any that did not come from `openIdentity`; and for one of an agent.
    */
   withIdentity(identity: IdentityInput | OpenedIdentity): Executor<Plugins> {
     return makePromiseExecutor(Effect.runSync(this.#effect.withIdentity(identity)), this.#plugins)
@@ -531,10 +555,12 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
    * The same executor seen by the caller whom the host's edge sealed into a token (`sealIdentity`), opened as `sealedIdentity` of the
    * config says. The way for workers: what a header says in clear is nothing to believe.
    *
-   * Rejects with `InvalidSealedIdentityError`, whose `reason` says what is wrong with the token.
+   * Where the token names an agent it is that agent's executor, as `asAgent` makes it; `"subAgents" in caller` tells them apart. Rejects
+   * with `InvalidSealedIdentityError`, whose `reason` says what is wrong with the token, and with `AgentNotFoundError`.
    */
-  async withSealedIdentity(token: string): Promise<Executor<Plugins>> {
-    return makePromiseExecutor(await runPromise(this.#effect.withSealedIdentity(token)), this.#plugins)
+  async withSealedIdentity(token: string): Promise<Executor<Plugins> | AgentExecutor> {
+    const caller = await runPromise(this.#effect.withSealedIdentity(token))
+    return "subAgents" in caller ? new AgentExecutor(caller) : makePromiseExecutor(caller, this.#plugins)
   }
 
   /**

@@ -26,9 +26,18 @@ import {
 } from "../policy/Share.ts"
 import { requireAgent } from "./Agents.ts"
 import { announce } from "./announce.ts"
+import { checkedPage, unlimited } from "./checkedPage.ts"
 import { selectOwn, type SelectError } from "./ConnectionSelector.ts"
 import { checkParent, connectionOf, scopeInForce } from "./Grants.ts"
 import type { Resources } from "./Resources.ts"
+
+/** Which shares of a connection to list. */
+export interface ListSharesInput {
+  /** At most so many. Default: all. */
+  readonly limit?: number | undefined
+  /** `with` of the last share of the page before. */
+  readonly after?: ShareRecipient | undefined
+}
 
 /** What sharing can fail with. Nothing is stored then. */
 export type ShareError = SelectError | AccessDeniedError | AgentNotFoundError | InvalidGrantError | GrantTooWideError
@@ -56,7 +65,8 @@ export const share = (
     // Whomever the agent acts for: so the one above has to have it whomever it acts for.
     if (parent !== undefined) yield* checkParent(resources, { ...identity, subject: null }, parent.id, row, scope)
     const connection = connectionOf(row)
-    const known = (yield* access.listShares(connection)).find((other) => isSameRecipient(other.with, recipient))
+    const standing = yield* access.listShares(connection, { limit: unlimited })
+    const known = standing.find((other) => isSameRecipient(other.with, recipient))
     const base = {
       tenant: identity.tenant,
       with: recipient,
@@ -77,16 +87,30 @@ export const share = (
     )
   })
 
-/** The shares of a connection that are in force. */
+/** The shares of a connection that are in force: with users first, in an order of recipients that stays. */
 export const listShares = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-): Effect.Effect<ReadonlyArray<Share>, SelectError | AccessDeniedError> =>
+  input: ListSharesInput,
+): Effect.Effect<ReadonlyArray<Share>, SelectError | AccessDeniedError | InvalidGrantError> =>
   Effect.gen(function* () {
+    const { limit } = yield* checkedPage({ limit: input.limit }, invalidInput)
+    let after = input.after === undefined ? undefined : yield* checkedPosition(input.after)
     const { row } = yield* selectOwn(resources, identity, ref)
-    const records = yield* resources.store.access.listShares(connectionOf(row))
-    return records.filter((record) => record.connectionIncarnation === row.incarnation).map(toShare)
+    const listed: Array<Share> = []
+    while (listed.length < limit) {
+      const size = Math.min(limit - listed.length, mostPerPage)
+      const page: ReadonlyArray<ShareRecord> = yield* resources.store.access.listShares(connectionOf(row), {
+        after,
+        limit: size,
+      })
+      // What was shared of a connection that had the name before is not in force.
+      listed.push(...page.filter((record) => record.connectionIncarnation === row.incarnation).map(toShare))
+      if (page.length < size) break
+      after = page[page.length - 1]?.with
+    }
+    return listed
   })
 
 /** Ends a share. What is not shared is unshared already. */
@@ -161,8 +185,20 @@ const checkRecipient = (
   })
 }
 
+const checkedPosition = (after: ShareRecipient): Effect.Effect<ShareRecipient, InvalidGrantError> => {
+  // Hosts hand this through from outside.
+  const { subject, agent } = (after ?? {}) as { readonly subject?: unknown; readonly agent?: unknown }
+  if (typeof subject === "string" && agent === undefined) return Effect.succeed({ subject })
+  if (typeof agent === "string" && subject === undefined) return Effect.succeed({ agent })
+  return invalid("after", "must be `with` of the last share of the page before.")
+}
+
+const mostPerPage = 1000
+
 const isSameRecipient = (one: ShareRecipient, other: ShareRecipient): boolean =>
   one.subject === other.subject && one.agent === other.agent
 
+const invalidInput = (field: string, fault: string): InvalidGrantError => new InvalidGrantError({ field, fault })
+
 const invalid = (field: string, fault: string): Effect.Effect<never, InvalidGrantError> =>
-  Effect.fail(new InvalidGrantError({ field, fault }))
+  Effect.fail(invalidInput(field, fault))

@@ -10,7 +10,7 @@ import type {
   IdentityModeError,
   SubjectRequiredError,
 } from "../connection/AccountError.ts"
-import { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
+import type { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import type { ConnectionRow } from "../connection/Connection.ts"
 import { connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
@@ -23,6 +23,8 @@ import { parseShortAddress, parseToolAddress } from "../tool/ToolAddress.ts"
 import type { ToolCatalog } from "../tool/ToolCatalog.ts"
 import { mayCall, type VisibleConnection } from "./access.ts"
 import { type CatalogError, catalogOf, describeTool, sharedCatalogOf } from "./Catalogs.ts"
+import { checkedPage } from "./checkedPage.ts"
+import { invalid, invalidInput } from "./connectionInput.ts"
 import { pluginOf, selectConnection, type SelectedConnection, type SelectError } from "./ConnectionSelector.ts"
 import { withIdentityArgument } from "./identityArgument.ts"
 import { type OfferedToolsFilter, optional, walkOfferedTools } from "./offeredTools.ts"
@@ -47,27 +49,25 @@ export const listTools = (
   input: ListToolsInput,
 ): Effect.Effect<ReadonlyArray<Tool>, InvalidConnectionInputError | StoreUnavailableError> =>
   Effect.gen(function* () {
-    const after = input.after === undefined ? undefined : parseToolAddress(input.after)
-    if (input.after !== undefined && after === undefined) {
-      return yield* Effect.fail(
-        new InvalidConnectionInputError({
-          field: "after",
-          fault: "must be the address of the last tool of the page before.",
-        }),
-      )
+    const page = yield* checkedPage(input, invalidInput, 10_000)
+    const { limit } = page
+    const after = page.after === undefined ? undefined : parseToolAddress(page.after)
+    if (page.after !== undefined && after === undefined) {
+      return yield* invalid("after", "must be the address of the last tool of the page before.")
     }
-    const limit = input.limit ?? 10_000
     const matching = new Map<ToolCatalog, ReadonlyArray<ToolDef>>()
     const listed: Array<Tool> = []
-    if (limit <= 0) return listed
-    yield* walkOfferedTools(resources, identity, input, after?.connection, ({ connection, catalog, isShown }) => {
+    if (limit === 0) return listed
+    const from = { start: after?.connection, enough: limit }
+    yield* walkOfferedTools(resources, identity, input, from, ({ connection, catalog, isShown }) => {
       const { row } = connection
       const tools = matching.get(catalog) ?? catalog.matching(input.query)
       matching.set(catalog, tools)
+      if (tools.length === 0) return "elsewhere"
       const isFirst = after !== undefined && isSameConnection(row, after.connection)
       const rest = isFirst ? tools.slice(tools.findIndex(({ name }) => name === after.tool) + 1) : tools
       append(listed, row, callableOf(connection, rest).filter(isShown), limit)
-      return listed.length < limit
+      return listed.length < limit ? "on" : "end"
     })
     return listed
   })

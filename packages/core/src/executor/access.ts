@@ -206,12 +206,16 @@ const rowForRecipient = (row: ConnectionRow, { as }: ShareRecord, { subject }: I
 })
 
 /** What an index names, as a query asks for it and in its order. */
-const refsOf = (index: AccessIndex, { integration, owner, after }: ConnectionQuery): ReadonlyArray<ConnectionRef> =>
+const refsOf = (
+  index: AccessIndex,
+  { integration, owner, name, after }: ConnectionQuery,
+): ReadonlyArray<ConnectionRef> =>
   index.refs
     .filter(
       (ref) =>
         (integration === undefined || ref.integration === integration) &&
         (owner === undefined || ref.owner === owner) &&
+        (name === undefined || ref.name === name) &&
         (after === undefined || compareRefs(ref, after) > 0),
     )
     .sort(compareRefs)
@@ -232,9 +236,11 @@ const connectionsAt = (
     return found
   })
 
-type RefOrder = Pick<ConnectionRef, "integration" | "owner" | "name">
+/** A place in a list of connections, whether or not there is one. */
+export type RefOrder = Pick<ConnectionRef, "integration" | "owner" | "name">
 
-const compareRefs = (one: RefOrder, other: RefOrder): number =>
+/** The order of lists of connections. */
+export const compareRefs = (one: RefOrder, other: RefOrder): number =>
   compare(one.integration, other.integration) || compare(one.owner, other.owner) || compare(one.name, other.name)
 
 const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)

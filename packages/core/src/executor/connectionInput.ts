@@ -14,5 +14,9 @@ export const checkedText = (
     : invalid(field, "must be text of at most 4096 characters, or null.")
 
 /** An input that cannot be, with the field at fault. */
+export const invalidInput = (field: string, fault: string): InvalidConnectionInputError =>
+  new InvalidConnectionInputError({ field, fault })
+
+/** The failure with it. */
 export const invalid = (field: string, fault: string): Effect.Effect<never, InvalidConnectionInputError> =>
-  Effect.fail(new InvalidConnectionInputError({ field, fault }))
+  Effect.fail(invalidInput(field, fault))

@@ -13,7 +13,7 @@ import { compiledIntegration, identityModeOf, type IntegrationRecord } from "../
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { ToolCatalog } from "../tool/ToolCatalog.ts"
-import { type VisibleConnection, visibleConnections } from "./access.ts"
+import { compareRefs, type RefOrder, type VisibleConnection, visibleConnections } from "./access.ts"
 import { catalogOf } from "./Catalogs.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
 import { shownTools } from "./policyCheck.ts"
@@ -38,52 +38,74 @@ export interface OfferedCatalog {
   readonly isShown: (tool: ToolDef) => boolean
 }
 
+/** What a visitor wants: to go on, to end, or none of those that share the catalog it was shown. */
+export type Onward = "on" | "end" | "elsewhere"
+
+/** Where to begin, and how many connections are likely to be enough. */
+export interface WalkFrom {
+  /** From this one on, whether it is still there or not. */
+  readonly start?: ConnectionRef | undefined
+  /** So many are read at first, and more with each further page. Default: as many as a page holds. */
+  readonly enough?: number | undefined
+}
+
 /**
- * Visits connections in order of integration, owner and name, until `visit` answers `false`; with `start`, from that one on,
- * whether it is still there or not.
+ * Visits connections in order of integration, owner and name, until `visit` has enough.
  *
- * A connection whose tools cannot be found out is passed over.
+ * A connection whose tools cannot be found out is passed over. What offers nothing, however many connections share it, is read of at most
+ * once.
  */
 export const walkOfferedTools = (
   resources: Resources,
   identity: Identity,
   input: OfferedToolsFilter,
-  start: ConnectionRef | undefined,
-  visit: (offered: OfferedCatalog) => boolean,
+  { start, enough = mostPerPage }: WalkFrom,
+  visit: (offered: OfferedCatalog) => Onward,
 ): Effect.Effect<void, StoreUnavailableError> =>
   Effect.gen(function* () {
     const filter = connectionFilter(input)
     const shared: SharedCatalogs = new Map()
     const isShown = yield* shownTools(resources, identity)
-    const visited = (connection: VisibleConnection, offered: SharedCatalog): boolean =>
-      offered === null ||
-      !modeAllows(identityModeOf(offered.integration), connection.row.owner) ||
-      visit({ connection, ...offered, isShown: (tool) => isShown(connection.row, tool) })
-    let position: Pick<ConnectionRow, "integration" | "owner" | "name"> | undefined = start
+    /** The place after which to go on; `undefined`: nowhere. */
+    const visited = (connection: VisibleConnection, offered: SharedCatalog): RefOrder | undefined => {
+      const { row } = connection
+      const isShared = shared.has(row.integration)
+      if (offered === null) return isShared ? endOf(row.integration) : row
+      if (!modeAllows(identityModeOf(offered.integration), row.owner)) {
+        return row.owner === "org" ? usersOf(row.integration) : endOf(row.integration)
+      }
+      const onward = visit({ connection, ...offered, isShown: (tool) => isShown(row, tool) })
+      if (onward === "end") return undefined
+      return onward === "elsewhere" && isShared ? endOf(row.integration) : row
+    }
+    let position: RefOrder | undefined = start
     if (start !== undefined) {
       const selected = yield* optional(selectConnection(resources, identity, start))
       if (selected !== undefined && isListed(filter, selected.row)) {
-        const offered = yield* offeredBy(resources, selected, shared)
-        if (!visited(selected, offered)) return
+        position = visited(selected, yield* offeredBy(resources, selected, shared))
+        if (position === undefined) return
       }
     }
-    for (;;) {
+    for (let size = Math.max(1, Math.min(enough, mostPerPage)); ; size = Math.min(2 * size, mostPerPage)) {
       const connections: ReadonlyArray<VisibleConnection> = yield* visibleConnections(resources, identity, {
         tenant: identity.tenant,
         subject: identity.subject,
         integration: filter.integration,
         owner: filter.owner,
+        name: filter.name,
         after: position,
-        limit: pageSize,
+        limit: size,
       })
       for (const connection of connections) {
-        if (!isListed(filter, connection.row)) continue
-        const known = shared.get(connection.row.integration)
-        const offered = known === undefined ? yield* offeredBy(resources, connection, shared) : known
-        if (!visited(connection, offered)) return
+        const { row } = connection
+        if (position !== undefined && compareRefs(row, position) <= 0) continue
+        position = row
+        if (!isListed(filter, row)) continue
+        const known = shared.get(row.integration)
+        position = visited(connection, known === undefined ? yield* offeredBy(resources, connection, shared) : known)
+        if (position === undefined) return
       }
-      if (connections.length < pageSize) return
-      position = connections[connections.length - 1]?.row
+      if (connections.length < size) return
     }
   })
 
@@ -95,7 +117,13 @@ export const optional = <A>(
     error._tag === "StoreUnavailableError" ? Effect.fail(error) : Effect.succeed(undefined),
   )
 
-const pageSize = 1000
+const mostPerPage = 1000
+
+/** Before the connections of users; names are never empty. */
+const usersOf = (integration: string): RefOrder => ({ integration, owner: "user", name: "" })
+
+/** After all connections of an integration: nothing comes between a slug and the same with U+0000 behind it. */
+const endOf = (slug: string): RefOrder => ({ integration: `${slug}\0`, owner: "org", name: "" })
 
 /** By integration; `null` where no connection of it offers anything. */
 type SharedCatalogs = Map<string, SharedCatalog>
@@ -111,7 +139,10 @@ const offeredBy = (
   Effect.gen(function* () {
     const { identity, row } = connection
     const integration = yield* resources.store.integrations.get(identity.tenant, row.integration, "recent")
-    if (integration === undefined) return null
+    if (integration === undefined) {
+      shared.set(row.integration, null)
+      return null
+    }
     const compiled = compiledIntegration(integration)
     const catalog = yield* Effect.catch(
       catalogOf(resources, { ...connection, integration, compiled }),

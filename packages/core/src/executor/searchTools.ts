@@ -49,14 +49,14 @@ export const searchTools = (
     }
     // By integration and then by catalog: two integrations may have the same one, one integration several.
     const offers = new Map<string, Map<ToolCatalog, Offer>>()
-    yield* walkOfferedTools(resources, identity, input, undefined, (offered) => {
+    yield* walkOfferedTools(resources, identity, input, {}, (offered) => {
       const { integration, catalog } = offered
       const ofIntegration = offers.get(integration.slug) ?? new Map<ToolCatalog, Offer>()
       offers.set(integration.slug, ofIntegration)
       const offer = ofIntegration.get(catalog)
       if (offer === undefined) ofIntegration.set(catalog, { integration, catalog, connections: [offered] })
       else offer.connections.push(offered)
-      return true
+      return "on"
     })
     if (offers.size === 0) return []
     const { readQuery, toolIndexOf } = yield* Effect.promise(() => import("../tool/ToolIndex.ts"))

@@ -32,7 +32,14 @@ export const memoryAccess = (): AccessStore => {
     listGrants: (tenant, agent) => Effect.sync(() => of(tenant).grantsTo(agent).toSorted(compareGrants)),
     putShare: (record) => Effect.sync(() => of(record.tenant).putShare(record)),
     removeShare: (key) => Effect.sync(() => of(key.tenant).removeShare(key)),
-    listShares: (connection) => Effect.sync(() => of(connection.tenant).sharesOf(connection).toSorted(compareShares)),
+    listShares: (connection, { after, limit }) =>
+      Effect.sync(() =>
+        of(connection.tenant)
+          .sharesOf(connection)
+          .filter((share) => after === undefined || compareShares(share, { with: after }) > 0)
+          .toSorted(compareShares)
+          .slice(0, limit),
+      ),
     forgetConnection: (connection) => Effect.sync(() => of(connection.tenant).forget(connection)),
   }
 }
@@ -176,8 +183,10 @@ const compareConnections = (
 const compareGrants = (one: GrantRecord, other: GrantRecord): number =>
   compareConnections(one, other) || compare(one.subject ?? "", other.subject ?? "")
 
+type ShareOrder = Pick<ShareRecord, "with">
+
 /** Those with users first. */
-const compareShares = ({ with: one }: ShareRecord, { with: other }: ShareRecord): number =>
+const compareShares = ({ with: one }: ShareOrder, { with: other }: ShareOrder): number =>
   Number(one.subject === undefined) - Number(other.subject === undefined) ||
   compare(one.subject ?? "", other.subject ?? "") ||
   compare(one.agent ?? "", other.agent ?? "")

@@ -93,13 +93,14 @@ export const memoryApprovals = (): ApprovalStore => {
         return approvals?.get(id)?.version === version && approvals.delete(id)
       }),
     find: (tenant, keys) => Effect.sync(() => sorted(tenant).filter(({ key }) => keys.includes(key))),
-    list: ({ tenant, subject, status, after, limit }) =>
+    list: ({ tenant, subject, status, validAt, after, limit }) =>
       Effect.sync(() =>
         sorted(tenant)
           .filter(
             (record) =>
               (subject === null || record.subject === subject) &&
               (status === undefined || record.status === status) &&
+              (validAt === undefined || record.expiresAt > validAt) &&
               (after === undefined || record.id > after),
           )
           .slice(0, limit),

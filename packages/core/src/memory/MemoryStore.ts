@@ -145,8 +145,8 @@ class Partition {
     )
   }
 
-  page({ integration, after, limit }: ConnectionQuery, owner: Owner): ReadonlyArray<ConnectionRow> {
-    const rows = this.#all()
+  page({ integration, name, after, limit }: ConnectionQuery, owner: Owner): ReadonlyArray<ConnectionRow> {
+    const rows = name === undefined ? this.#all() : this.#named(name)
     const start = integration === undefined ? 0 : firstAfter(rows, { integration, owner: "", name: "" }, owner)
     const from = after === undefined ? start : Math.max(start, firstAfter(rows, after, owner))
     const page: Array<ConnectionRow> = []
@@ -156,6 +156,10 @@ class Partition {
       page.push(row)
     }
     return page
+  }
+
+  #named(name: string): ReadonlyArray<ConnectionRow> {
+    return [...this.#integrations.values()].flatMap((rows) => rows.get(name) ?? []).sort(compareRows)
   }
 
   #all(): ReadonlyArray<ConnectionRow> {

@@ -8,7 +8,7 @@ import type { ConnectionKey } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { AgentRecord } from "./Agent.ts"
 import type { GrantKey, GrantRecord } from "./Grant.ts"
-import type { ShareKey, ShareRecord } from "./Share.ts"
+import type { ShareKey, ShareRecipient, ShareRecord } from "./Share.ts"
 
 /** For whom rights are asked: an acting user, an agent, or an agent that acts for a user. */
 export interface Caller {
@@ -63,8 +63,11 @@ export interface AccessStore {
   putShare(record: ShareRecord): Effect.Effect<boolean, StoreUnavailableError>
   /** Deletes a share. Answers whether there was one. */
   removeShare(key: ShareKey): Effect.Effect<boolean, StoreUnavailableError>
-  /** All shares of a connection, those with users first, ordered by recipient. */
-  listShares(connection: ConnectionKey): Effect.Effect<ReadonlyArray<ShareRecord>, StoreUnavailableError>
+  /** Shares of a connection, those with users first, in an order of recipients that stays; after one where one is given. */
+  listShares(
+    connection: ConnectionKey,
+    page: { readonly after?: ShareRecipient | undefined; readonly limit: number },
+  ): Effect.Effect<ReadonlyArray<ShareRecord>, StoreUnavailableError>
 
   /** Deletes every grant and every share of a connection. */
   forgetConnection(connection: ConnectionKey): Effect.Effect<void, StoreUnavailableError>

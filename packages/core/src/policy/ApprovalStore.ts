@@ -17,6 +17,8 @@ export interface ApprovalStore {
     readonly tenant: string
     readonly subject: string | null
     readonly status?: ApprovalStatus | undefined
+    /** Epoch milliseconds; only those that expire later. */
+    readonly validAt?: number | undefined
     readonly after?: string | undefined
     readonly limit: number
   }): Effect.Effect<ReadonlyArray<ApprovalRecord>, StoreUnavailableError>

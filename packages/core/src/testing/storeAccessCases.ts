@@ -4,6 +4,7 @@
 import * as assert from "node:assert/strict"
 import { isDeepStrictEqual } from "node:util"
 import type { Caller, CallerRecords } from "../policy/AccessStore.ts"
+import type { ShareRecord } from "../policy/Share.ts"
 import { hostileIds, lookAlikeIds } from "./hostileText.ts"
 import {
   type AccessProbe,
@@ -15,7 +16,11 @@ import {
   referenceOf,
   shareRecord,
 } from "./storeAccessProbe.ts"
+import { byCodeUnits, inPages, orderedNames } from "./storeLists.ts"
 import type { StoreSuite } from "./storeProbe.ts"
+
+const all = { limit: 1000 }
+const sortedNames = orderedNames.toSorted(byCodeUnits)
 
 /** Adds the cases about agents, grants and shares. */
 export const addAccessCases = ({ can, test }: StoreSuite): void => {
@@ -164,10 +169,31 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
       assert.equal(await access.removeShare(shareRecord(recipient, bobs, "two")), false)
       assert.equal(await access.putShare(shareRecord(recipient, own, "two")), true)
     }
-    assert.deepEqual(await access.listShares(own), [
+    assert.deepEqual(await access.listShares(own, all), [
       shareRecord(withCarol, own, "two"),
       shareRecord(withLead, own, "two"),
     ])
+  })
+
+  test("lists the shares of a connection page by page, those with users first", async (probe) => {
+    const access = accessOf(probe.store)
+    const recipients = orderedNames.flatMap((name) => [{ subject: name }, { agent: name }])
+    for (const recipient of recipients) await access.putShare(shareRecord(recipient, own, "as"))
+    await access.putShare(shareRecord({ subject: "bob" }, connectionKey("acme", "alice", "slack", "own"), "as"))
+    const whole = await access.listShares(own, all)
+    const users = whole.flatMap(({ with: { subject } }) => subject ?? [])
+    const agents = whole.flatMap(({ with: { agent } }) => agent ?? [])
+    assert.deepEqual([users.toSorted(byCodeUnits), agents.toSorted(byCodeUnits)], [sortedNames, sortedNames])
+    assert.ok(
+      whole.slice(0, users.length).every(({ with: { agent } }) => agent === undefined),
+      "Users come first.",
+    )
+    for (const limit of [1, 5, whole.length]) {
+      const pages = await inPages<ShareRecord>(limit, whole.length, (after) =>
+        access.listShares(own, { limit, after: after?.with }),
+      )
+      assert.deepEqual(pages, whole)
+    }
   })
 
   test("lets one of many take a name at the same time", async (probe) => {
@@ -197,7 +223,7 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
     assert.equal(await access.putAgent(lead, 0), true, "A removed agent cannot be created anew.")
     assert.deepEqual(await access.listGrants("acme", "lead"), [])
     assert.deepEqual(await access.listGrants("acme", "helper"), [grantRecord(helper, main, null)])
-    assert.deepEqual(await access.listShares(own), [shareRecord({ agent: "helper" }, own, "shared")])
+    assert.deepEqual(await access.listShares(own, all), [shareRecord({ agent: "helper" }, own, "shared")])
   })
 
   test("forgets of one connection every grant and share, and of others none", async (probe) => {
@@ -214,8 +240,8 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
       await access.putShare(shareRecord({ subject: "carol" }, connection, `shared${index}`))
     }
     await access.forgetConnection(own)
-    assert.deepEqual(await access.listShares(own), [])
-    for (const connection of others) assert.equal((await access.listShares(connection)).length, 1)
+    assert.deepEqual(await access.listShares(own, all), [])
+    for (const connection of others) assert.equal((await access.listShares(connection, all)).length, 1)
     const left = [...(await access.listGrants("acme", "lead")), ...(await access.listGrants("other", "lead"))]
     assert.equal(left.length, others.length)
   })

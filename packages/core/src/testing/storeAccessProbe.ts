@@ -49,7 +49,7 @@ export const accessCalls = ({
     ["access.listGrants", access.listGrants("tenant", "agent")],
     ["access.putShare", access.putShare(share)],
     ["access.removeShare", access.removeShare(share)],
-    ["access.listShares", access.listShares(connection)],
+    ["access.listShares", access.listShares(connection, { limit: 1 })],
     ["access.forgetConnection", access.forgetConnection(connection)],
   ]
 }

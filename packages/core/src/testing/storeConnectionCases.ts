@@ -151,6 +151,13 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
       ({ integration, subject }) => integration === "git-hub" && subject === "alice",
     )
     await listed({ ...alice, integration: "git" }, () => false)
+    const isSeen = ({ subject }: ConnectionRow) => subject === "" || subject === "alice"
+    await listed({ ...alice, name: "a" }, (row) => isSeen(row) && row.name === "a")
+    await listed({ ...alice, name: "a", owner: "user" }, ({ name, subject }) => name === "a" && subject === "alice")
+    await listed({ ...alice, name: "A", integration: "git-hub" }, (row) => {
+      return isSeen(row) && row.name === "A" && row.integration === "git-hub"
+    })
+    await listed({ ...alice, name: "nobody's" }, () => false)
     await listed({ tenant: "other", subject: "alice" }, () => false)
   })
 
@@ -160,6 +167,7 @@ export const addConnectionCases = ({ test }: StoreSuite): void => {
       { tenant: "acme", subject: "alice" },
       { tenant: "acme", subject: "alice", owner: "user" as const },
       { tenant: "acme", subject: "alice", integration: "git-hub" },
+      { tenant: "acme", subject: "alice", name: "a" },
     ]) {
       const whole = await probe.list(query)
       for (const limit of [1, 2, 3, whole.length, whole.length + 1]) {

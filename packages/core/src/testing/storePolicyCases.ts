@@ -184,6 +184,18 @@ export const addApprovalCases = ({ can, test }: StoreSuite): void => {
     assert.deepEqual(pages, sorted)
   })
 
+  test("lists only the approvals that are valid longer than a time, where one is given", async (probe) => {
+    for (const expiresAt of [1, 5, 9]) await putApproval(probe, approval("acme", "", `a${expiresAt}`, { expiresAt }))
+    const listed = async (validAt: number | undefined, limit: number) => {
+      const query = { tenant: "acme", subject: null, validAt, limit }
+      return (await succeeding(probe.store.approvals.list(query), "approvals.list")).map(({ id }) => id)
+    }
+    assert.deepEqual(await listed(undefined, 10), ["a1", "a5", "a9"])
+    assert.deepEqual(await listed(4, 1), ["a5"], "What has expired takes no place on a page.")
+    assert.deepEqual(await listed(5, 10), ["a9"])
+    assert.deepEqual(await listed(9, 10), [])
+  })
+
   test("removes the approvals of a tenant that have expired", async (probe) => {
     for (const expiresAt of [1, 5, 9]) await putApproval(probe, approval("acme", "", `a${expiresAt}`, { expiresAt }))
     await putApproval(probe, approval("globex", "", "b", { expiresAt: 1 }))

@@ -11,7 +11,8 @@ import {
   type OAuthClientKey,
   toOAuthClient,
 } from "../../oauth/OAuthClient.ts"
-import type { InvalidOAuthClientError } from "../../oauth/OAuthError.ts"
+import { InvalidOAuthClientError } from "../../oauth/OAuthError.ts"
+import { checkedPage } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
 import { checkClient, clientKey, type CreateOAuthClientInput } from "./clientInput.ts"
 import { deleteClientItems } from "./clientItems.ts"
@@ -78,17 +79,28 @@ export const listOAuthClients = (
   resources: Resources,
   identity: Identity,
   input: ListOAuthClientsInput,
-): Effect.Effect<ReadonlyArray<OAuthClient>, StoreUnavailableError> =>
-  Effect.map(
-    resources.store.oauth.clients.list({
-      tenant: identity.tenant,
-      subject: identity.subject,
-      owner: input.owner,
-      after: input.after,
-      limit: input.limit ?? Number.MAX_SAFE_INTEGER,
-    }),
-    (records) => records.map(toOAuthClient),
-  )
+): Effect.Effect<ReadonlyArray<OAuthClient>, InvalidOAuthClientError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { limit } = yield* checkedPage({ limit: input.limit }, invalidInput)
+    const { after } = input
+    if (after !== undefined && !isPosition(after)) {
+      return yield* Effect.fail(
+        invalidInput("after", "must be the last client of the page before: its owner and slug."),
+      )
+    }
+    const { tenant, subject } = identity
+    const records = yield* resources.store.oauth.clients.list({ tenant, subject, owner: input.owner, after, limit })
+    return records.map(toOAuthClient)
+  })
+
+/** Hosts hand this through from outside. */
+const isPosition = (after: unknown): boolean => {
+  const { owner, slug } = (after ?? {}) as { readonly owner?: unknown; readonly slug?: unknown }
+  return (owner === "org" || owner === "user") && typeof slug === "string"
+}
+
+const invalidInput = (field: string, fault: string): InvalidOAuthClientError =>
+  new InvalidOAuthClientError({ field, fault })
 
 /** What removing a client can fail with; it can be repeated then. */
 export type RemoveOAuthClientError = InvalidOAuthClientError | StoreUnavailableError | ProviderError
