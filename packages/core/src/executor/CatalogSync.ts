@@ -11,13 +11,20 @@ import type { Resources } from "./Resources.ts"
 const pauseMs = 30_000
 const mostKnown = 10_000
 
+/** What came of news is waited with longer each time, from the second on, in milliseconds: a server may call out with each listing. */
+const newsPauseMs = { first: 50, longest: 10_000 }
+/** News of a catalog that was quiet for so long are acted upon at once. */
+const quietMs = 60_000
+
 /** See the file's header. */
 export class CatalogSync {
   readonly #resources: Resources
   /** Epoch milliseconds of the last listing, or of the last attempt at one, by catalog. */
   readonly #listedAt = new Map<string, number>()
-  /** Those under way, and whether each is to be done once more because something changed in the meantime. */
-  readonly #underWay = new Map<string, { again: boolean }>()
+  /** Those under way, and whether each is to be done once more because something changed since it began. */
+  readonly #underWay = new Map<string, { hasBegun: boolean; again: boolean }>()
+  /** How often each was listed because of news without a quiet time between, and when that was asked for last. */
+  readonly #news = new Map<string, { readonly count: number; readonly at: number }>()
 
   constructor(resources: Resources) {
     this.#resources = resources
@@ -39,29 +46,49 @@ export class CatalogSync {
     const name = nameOf(key)
     const running = this.#underWay.get(name)
     if (running !== undefined) {
-      running.again ||= isAnew
+      // One that waits for its turn will see what is new.
+      running.again ||= isAnew && running.hasBegun
       return
     }
-    const flight = { again: false }
+    const flight = { hasBegun: false, again: false }
     this.#underWay.set(name, flight)
-    const once = Effect.tapCause(list, () => Effect.sync(() => this.#note(name, Date.now() - maxAgeMs + pauseMs)))
+    const begun = Effect.suspend(() => {
+      flight.hasBegun = true
+      return list
+    })
+    const once = Effect.tapCause(begun, () => Effect.sync(() => this.#note(name, Date.now() - maxAgeMs + pauseMs)))
+    const waitMs = isAnew ? this.#pauseAfterNews(name) : 0
     const listing = Effect.ensuring(
-      Effect.ignoreCause(once),
+      Effect.ignoreCause(waitMs === 0 ? once : Effect.delay(once, waitMs)),
       Effect.sync(() => {
         this.#underWay.delete(name)
-        if (flight.again) this.begin(key, maxAgeMs, false, list)
+        if (flight.again) this.begin(key, maxAgeMs, true, list)
       }),
     )
     Effect.runFork(this.#resources.inBackground(listing))
   }
 
+  /** How long to wait before listing because of news, in milliseconds. */
+  #pauseAfterNews(name: string): number {
+    const before = this.#news.get(name)
+    const count = before === undefined || Date.now() - before.at > quietMs ? 0 : before.count + 1
+    this.#news.delete(name)
+    this.#news.set(name, { count, at: Date.now() })
+    dropOldest(this.#news)
+    return count === 0 ? 0 : Math.min(newsPauseMs.first * 2 ** (count - 1), newsPauseMs.longest)
+  }
+
   #note(name: string, at: number): void {
     this.#listedAt.delete(name)
     this.#listedAt.set(name, at)
-    if (this.#listedAt.size <= mostKnown) return
-    const [oldest] = this.#listedAt.keys()
-    if (oldest !== undefined) this.#listedAt.delete(oldest)
+    dropOldest(this.#listedAt)
   }
+}
+
+const dropOldest = (known: Map<string, unknown>): void => {
+  if (known.size <= mostKnown) return
+  const [oldest] = known.keys()
+  if (oldest !== undefined) known.delete(oldest)
 }
 
 /** The one of an executor. */

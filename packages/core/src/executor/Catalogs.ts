@@ -186,7 +186,8 @@ export const resolveTools = (
     limited(resources),
     Effect.flatMap((tools: unknown) =>
       Array.isArray(tools)
-        ? Effect.succeed(tools as ReadonlyArray<ToolDef>)
+        ? // A catalog is stored in clear, and read by models.
+          Effect.succeed((record.hasRawResponse ? record.redactDeep(tools) : tools) as ReadonlyArray<ToolDef>)
         : Effect.fail(new Error("it did not return a list.")),
     ),
     Effect.mapError((error) => {

@@ -122,7 +122,9 @@ export class ToolCall implements InvokeToolInput {
     }
   }
 
-  async #ask(request: PluginElicitation): Promise<ElicitationResponse> {
+  async #ask(question: PluginElicitation): Promise<ElicitationResponse> {
+    // A service may put into its question what it was sent.
+    const request = this.#record.redactDeep(question) as PluginElicitation
     this.#deadline.pause()
     try {
       return await runPromise(

@@ -2,7 +2,7 @@
  * What plugins are given of a connection beyond one call: its handle, its environment, the catalog that is listed again, and the end.
  */
 import { describe, expect, it } from "vitest"
-import { type InvokeToolInput, type ToolDef, variable } from "@keyward/core"
+import { type InvokeToolInput, type ResolveToolsInput, type ToolDef, variable } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import { type AcmePlugin, acmePlugin, failureOf, main, setStage, toolOfMain } from "./acme.ts"
 
@@ -10,7 +10,7 @@ const readOnly = (name: string): ToolDef => ({ name, annotations: { readOnlyHint
 
 /** A plugin whose connections have tools of their own. */
 const listing = (
-  list: () => ReadonlyArray<ToolDef> | Promise<ReadonlyArray<ToolDef>>,
+  list: (input: ResolveToolsInput) => ReadonlyArray<ToolDef> | Promise<ReadonlyArray<ToolDef>>,
   run: (call: InvokeToolInput) => unknown = () => null,
   more: Parameters<typeof acmePlugin>[1] = {},
 ): AcmePlugin => acmePlugin({}, { catalog: "connection", resolveTools: list, invokeTool: run, ...more })
@@ -144,6 +144,65 @@ describe("tools of a connection", () => {
     release()
     await expect.poll(() => names(stage)).toEqual(["call", "of 3"])
     expect(listings).toBe(3)
+  })
+
+  it("are not listed without a pause for a service that says with each listing that they changed", async () => {
+    let listings = 0
+    const stage = await connect(
+      listing(
+        ({ handle }) => {
+          listings += 1
+          handle?.toolsChanged()
+          return [readOnly("call")]
+        },
+        ({ handle }) => handle.toolsChanged(),
+      ),
+    )
+    const before = Date.now()
+    await stage.executor.execute(toolOfMain())
+    await expect.poll(() => listings).toBeGreaterThan(4)
+    // Five listings wait 50, 100 and 200 ms between them; without a pause there are thousands by then.
+    expect(listings).toBeLessThan(6 + Math.log2(1 + (Date.now() - before) / 50))
+  })
+
+  it("do not hold a credential that the service repeats", async () => {
+    const secret = canary("repeated")
+    const plugin = acmePlugin(
+      {},
+      {
+        catalog: "connection",
+        resolveTools: async ({ fetch }) => {
+          const { authorization } = (await (await fetch("/")).json()) as { readonly authorization: string }
+          return [{ name: "call", description: `For ${authorization}`, inputSchema: { title: authorization } }]
+        },
+      },
+    )
+    const { executor, events } = await setStage({ plugin })
+    await executor.connections.create({ ...main, template: "bearer", value: secret })
+    const told = [await executor.tools.list(), await executor.tools.schema(toolOfMain()), events]
+    expect(await executor.tools.list()).toMatchObject([{ name: "call" }])
+    new CanaryScanner([secret]).expectNone(told, "the tools")
+  })
+
+  it("ask nobody a question that holds the credential", async () => {
+    const secret = canary("asked")
+    const asked: Array<unknown> = []
+    const plugin = listing(
+      () => [readOnly("call")],
+      async ({ fetch, elicit }) => {
+        const { authorization } = (await (await fetch("/")).json()) as { readonly authorization: string }
+        return elicit({ kind: "form", message: `Is ${authorization} right?`, schema: { type: "object" } })
+      },
+    )
+    const { executor } = await setStage({ plugin })
+    await executor.connections.create({ ...main, template: "bearer", value: secret })
+    const onElicitation = (request: unknown) => {
+      asked.push(request)
+      return { action: "accept" } as const
+    }
+    await executor.execute(toolOfMain(), {}, { onElicitation })
+    expect(asked).toHaveLength(1)
+    new CanaryScanner([secret]).expectNone(asked, "the question")
   })
 })
 
