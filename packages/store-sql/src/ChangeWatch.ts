@@ -11,6 +11,13 @@ export interface ChangeWatch {
   stamp(): number | undefined
   /** When a stamp was last known to be right, with that stamp; before the first one `undefined`. */
   readonly lastProof: { readonly stamp: number; readonly at: number } | undefined
+  /** Whether changes cannot be seen here at all: there never is a stamp, and nobody waits for this process to have heard. */
+  readonly isBlind: boolean
+  /**
+   * Waits until no process that is told of changes answers from memory what was stored before this was called: for changes that take
+   * something away. Absent where all see every change at once.
+   */
+  confirm?(): Promise<void>
   close(): Promise<void>
 }
 
@@ -18,5 +25,6 @@ export interface ChangeWatch {
 export const unwatched: ChangeWatch = {
   stamp: () => undefined,
   lastProof: undefined,
+  isBlind: true,
   close: () => Promise.resolve(),
 }

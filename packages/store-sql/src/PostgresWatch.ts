@@ -1,19 +1,19 @@
 /**
  * Hears from Postgres what other processes changed: `listen` on one connection of its own, which is asked again and again whether it
- * still answers.
+ * still answers. And waits, for changes that take something away, until all others have heard of them (`listeners.ts`).
  *
  * What came before an answer is known when the answer is there, since both come on one connection; so what is in memory is right for as
  * long as the last answer is young. A proxy that gives each transaction another session makes a listening connection deaf; it is known
  * by a process id that is not the server's, and nothing is believed then.
  */
-import { type Announcement, channelOf, toAnnouncement } from "./announcements.ts"
+import { type Announcement, toAnnouncement } from "./announcements.ts"
 import type { ChangeWatch } from "./ChangeWatch.ts"
+import { type AskedListener, Listener, type ListenerConnection } from "./listeners.ts"
 
 /** What is used of a client of `pg`. */
-export interface ListeningClient {
+export interface ListeningClient extends ListenerConnection {
   readonly processID?: number | null
   connect(): Promise<unknown>
-  query(text: string): Promise<{ readonly rows: ReadonlyArray<Record<string, unknown>> }>
   on(event: "notification", listener: (message: { readonly payload?: string | undefined }) => void): unknown
   on(event: "error" | "end", listener: () => void): unknown
   end(): Promise<void>
@@ -34,14 +34,22 @@ const soonestRetryMs = 100
 const latestRetryMs = 5000
 const deafRetryMs = 60_000
 
+/** How long a process that ends tries to say so, in milliseconds; whoever waits for it finds out otherwise. */
+const farewellMs = 500
+
 /** See the file's header. It begins to listen when a stamp is first asked for. */
 export class PostgresWatch implements ChangeWatch {
   lastProof: { readonly stamp: number; readonly at: number } | undefined
+  /** Where a proxy is in the way, or nothing to listen with; the bound is all there is then. */
+  isBlind = false
   readonly #options: PostgresWatchOptions
   #client: ListeningClient | undefined
   #timer: NodeJS.Timeout | undefined
   #wake: (() => void) | undefined
   #connections = 0
+  /** The one whose row is there, connected or not. */
+  #listener: Listener | undefined
+  readonly #waiting = new Set<() => void>()
   #isListening = false
   #isStarted = false
   #isClosed = false
@@ -58,12 +66,47 @@ export class PostgresWatch implements ChangeWatch {
     return performance.now() - lastProof.at < this.#options.maxStaleMs ? lastProof.stamp : undefined
   }
 
+  async confirm(): Promise<void> {
+    const { maxStaleMs } = this.#options
+    const since = performance.now()
+    // Whoever has heard nothing for as long believes nothing that is in its memory.
+    const untilStale = (bound: number): number => since + bound - performance.now()
+    if (!this.#isStarted) this.#start()
+    if (!this.#isListening) await orAfter(this.#untilListening(), maxStaleMs)
+    if (!this.#isListening || this.#listener === undefined) return
+    let isAsked = false
+    const answersOf = (asked: ReadonlyArray<AskedListener>): Promise<unknown> => {
+      isAsked = true
+      return Promise.all(asked.map((one) => orAfter(one.answered, untilStale(one.maxStaleMs))))
+    }
+    const answered = this.#listener.ask(answersOf).catch(() => forever)
+    await orAfter(answered, untilStale(maxStaleMs))
+    if (isAsked) await answered
+  }
+
   async close(): Promise<void> {
+    if (this.#isClosed) return
     this.#isClosed = true
+    const wasListening = this.#isListening
     this.#isListening = false
     clearTimeout(this.#timer)
     this.#wake?.()
+    this.#tell()
+    if (wasListening) await orAfter(this.#listener?.unregister().catch(ignored) ?? Promise.resolve(), farewellMs)
     await this.#client?.end().catch(ignored)
+  }
+
+  /** Until there is something to ask with, or never will be. */
+  #untilListening(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isBlind || this.#isClosed) resolve()
+      else this.#waiting.add(resolve)
+    })
+  }
+
+  #tell(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
   }
 
   #start(): void {
@@ -78,6 +121,10 @@ export class PostgresWatch implements ChangeWatch {
       this.#isListening = false
       await this.#client?.end().catch(ignored)
       this.#client = undefined
+      if (outcome === "impossible" || outcome === "deaf") {
+        this.isBlind = true
+        this.#tell()
+      }
       if (outcome === "impossible") return
       if (outcome === "heard") wait = soonestRetryMs
       await this.#pause(outcome === "deaf" ? deafRetryMs : wait)
@@ -99,16 +146,20 @@ export class PostgresWatch implements ChangeWatch {
     }
     client.on("error", lose)
     client.on("end", lose)
+    const listener = new Listener(client, { schema, maxStaleMs })
     client.on("notification", ({ payload }) => {
       const change = toAnnouncement(payload)
-      if (change !== undefined) onChange(change)
+      if (change === undefined) listener.hear(payload)
+      else onChange(change)
     })
     await client.connect()
     // Listening alone must not keep a process from ending.
     client.unref?.()
-    await client.query(`listen ${channelOf(schema)}`)
     const { rows } = await client.query("select pg_backend_pid() as pid")
     if (client.processID !== rows[0]?.["pid"]) return "deaf"
+    await listener.register(this.#listener?.id)
+    this.#listener = listener
+    this.isBlind = false
     this.#connections += 1
     const stamp = this.#connections
     while (!connection.isLost && !this.#isClosed) {
@@ -116,6 +167,7 @@ export class PostgresWatch implements ChangeWatch {
       await client.query("select 1")
       this.lastProof = { stamp, at: asked }
       this.#isListening = true
+      this.#tell()
       await this.#pause(maxStaleMs / 3)
     }
     return "heard"
@@ -131,4 +183,17 @@ export class PostgresWatch implements ChangeWatch {
   }
 }
 
+/** Waits for a promise, for so long at most. */
+const orAfter = async (promise: Promise<unknown>, milliseconds: number): Promise<void> => {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, milliseconds))))
+  try {
+    await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 const ignored = (): void => {}
+
+const forever = new Promise<never>(ignored)

@@ -109,6 +109,11 @@ export class RowCache {
     for (const id of [...this.#entries.keys(), ...this.#reading.keys()]) if (id.startsWith(under)) this.#forget(id)
   }
 
+  /** Waits until no other process answers from memory what was stored before; see `ChangeWatch`. */
+  confirm(): Promise<void> {
+    return this.#watch.confirm?.() ?? Promise.resolve()
+  }
+
   /** Ends the watch. */
   close(): Promise<void> {
     this.#entries.clear()
@@ -143,6 +148,9 @@ export class RowCache {
     if (stamp !== undefined) return entry.stamp === stamp
     // What somebody has just made is looked for at once, and nobody would be told of it.
     if (entry.text === undefined) return false
+    // Others wait for this process from when it listens until what it had heard by then is too old to be believed.
+    if (!this.#watch.isBlind && (entry.stamp === undefined || entry.stamp !== this.#watch.lastProof?.stamp))
+      return false
     return this.#ageOf(entry) < this.#limits.maxStaleMs
   }
 

@@ -158,6 +158,11 @@ export class SqlDatabase {
     )
   }
 
+  /** Ends a change that takes something away once every other process has heard of it, or believes nothing that it had read before. */
+  confirmed<A>(change: Effect.Effect<A, StoreUnavailableError>): Effect.Effect<A, StoreUnavailableError> {
+    return Effect.tap(change, () => Effect.promise(() => this.#source.cache.confirm()))
+  }
+
   /** As {@link run}, as a promise that rejects with `StoreUnavailableError`. */
   async attempt<A>(operation: string, kind: OperationKind, statement: (db: Kysely<Tables>) => Promise<A>): Promise<A> {
     const deadline = performance.now() + this.#source.timeoutMs

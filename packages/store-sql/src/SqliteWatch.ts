@@ -37,6 +37,7 @@ export const sqliteWatch = (dataVersion: () => number | undefined): ChangeWatch 
     get lastProof() {
       return isProven ? proof : undefined
     },
+    isBlind: false,
     close: () => Promise.resolve(),
   }
 }

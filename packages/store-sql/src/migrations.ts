@@ -19,6 +19,8 @@ interface Words {
     columns: ReadonlyArray<string>,
     extent?: Announcement["extent"],
   ) => ReadonlyArray<string>
+  /** What only Postgres has. */
+  readonly onPostgres: (statements: ReadonlyArray<string>) => ReadonlyArray<string>
 }
 
 const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
@@ -212,6 +214,13 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   document text not null
 )`,
   ],
+  ({ table, key, onPostgres }) =>
+    onPostgres([
+      `create table ${table("keyward_listeners")} (
+  id ${key} not null primary key,
+  max_stale_ms bigint not null
+)`,
+    ]),
 ]
 
 /** The version that this package works with. */
@@ -233,6 +242,7 @@ export const statementsFrom = ({ flavor, schema }: SchemaPlace, from: number): R
     key: flavor === "postgres" ? `text collate "C"` : "text",
     announce: (name, kind, columns, extent) =>
       flavor === "postgres" ? announcing({ table, schema: schema ?? "public" }, name, kind, columns, extent) : [],
+    onPostgres: (statements) => (flavor === "postgres" ? statements : []),
   }
   const now = flavor === "postgres" ? "cast(extract(epoch from now()) * 1000 as bigint)" : "unixepoch() * 1000"
   return [

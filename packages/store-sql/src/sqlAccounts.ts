@@ -23,32 +23,36 @@ export const sqlAccounts = (database: SqlDatabase): AccountStore => ({
   },
   put: (accounts, account) => {
     const key = accountRecord(accounts)
-    return database.change("write a default connection", key, async (db) => {
-      const [, tenant, subject, integration] = key
-      await db
-        .insertInto("keyward_accounts")
-        .values({ tenant, subject, integration, name: keyText(account.name), document: toDocument(account) })
-        .onConflict((conflict) =>
-          conflict
-            .columns(["tenant", "subject", "integration"])
-            .doUpdateSet((row) => ({ name: row.ref("excluded.name"), document: row.ref("excluded.document") })),
-        )
-        .execute()
-    })
+    return database.confirmed(
+      database.change("write a default connection", key, async (db) => {
+        const [, tenant, subject, integration] = key
+        await db
+          .insertInto("keyward_accounts")
+          .values({ tenant, subject, integration, name: keyText(account.name), document: toDocument(account) })
+          .onConflict((conflict) =>
+            conflict
+              .columns(["tenant", "subject", "integration"])
+              .doUpdateSet((row) => ({ name: row.ref("excluded.name"), document: row.ref("excluded.document") })),
+          )
+          .execute()
+      }),
+    )
   },
   remove: (accounts, name) => {
     const key = accountRecord(accounts)
-    return database.change("remove a default connection", key, async (db) => {
-      const [, tenant, subject, integration] = key
-      return wasWritten(
-        await db
-          .deleteFrom("keyward_accounts")
-          .where("tenant", "=", tenant)
-          .where("subject", "=", subject)
-          .where("integration", "=", integration)
-          .$if(name !== undefined, (query) => query.where("name", "=", keyText(name ?? "")))
-          .executeTakeFirst(),
-      )
-    })
+    return database.confirmed(
+      database.change("remove a default connection", key, async (db) => {
+        const [, tenant, subject, integration] = key
+        return wasWritten(
+          await db
+            .deleteFrom("keyward_accounts")
+            .where("tenant", "=", tenant)
+            .where("subject", "=", subject)
+            .where("integration", "=", integration)
+            .$if(name !== undefined, (query) => query.where("name", "=", keyText(name ?? "")))
+            .executeTakeFirst(),
+        )
+      }),
+    )
   },
 })

@@ -20,8 +20,9 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
       return (await query.where("tenant", "=", tenant).where("slug", "=", slug).executeTakeFirst())?.document
     })
   },
-  put: (record, expectedRevision) =>
-    database.change("write an integration", integrationRecord(record.tenant, record.slug), async (db) => {
+  put: (record, expectedRevision) => {
+    const key = integrationRecord(record.tenant, record.slug)
+    const change = database.change("write an integration", key, async (db) => {
       const [tenant, slug] = [partitionText(record.tenant), keyText(record.slug)]
       const { revision } = record
       const document = toForeignDocument(record)
@@ -40,15 +41,20 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
               .where("revision", "=", expectedRevision)
               .executeTakeFirst(),
       )
-    }),
+    })
+    // Its origins or its identity mode may allow less than before.
+    return expectedRevision > 0 ? database.confirmed(change) : change
+  },
   remove: (tenant, slug) =>
-    database.change("remove an integration", integrationRecord(tenant, slug), async (db) =>
-      wasWritten(
-        await db
-          .deleteFrom("keyward_integrations")
-          .where("tenant", "=", partitionText(tenant))
-          .where("slug", "=", keyText(slug))
-          .executeTakeFirst(),
+    database.confirmed(
+      database.change("remove an integration", integrationRecord(tenant, slug), async (db) =>
+        wasWritten(
+          await db
+            .deleteFrom("keyward_integrations")
+            .where("tenant", "=", partitionText(tenant))
+            .where("slug", "=", keyText(slug))
+            .executeTakeFirst(),
+        ),
       ),
     ),
   list: ({ tenant, after, limit }) =>

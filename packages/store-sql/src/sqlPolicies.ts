@@ -49,39 +49,43 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
         return row && (fromDocument(row.document) as PolicyRecord)
       }),
     put: (record, expectedVersion) =>
-      database.change("write a policy", listKey(record.tenant, record.subject), async (db) => {
-        const key = { tenant: partitionText(record.tenant), id: keyText(record.id) }
-        const written = {
-          subject: partitionText(record.subject),
-          rank: record.order,
-          created_at: record.createdAt,
-          version: record.version,
-          document: toDocument(record),
-        }
-        return wasWritten(
-          expectedVersion === 0
-            ? await db
-                .insertInto("keyward_policies")
-                .values({ ...key, ...written })
-                .onConflict((conflict) => conflict.doNothing())
-                .executeTakeFirst()
-            : await db
-                .updateTable("keyward_policies")
-                .set(written)
-                .where("tenant", "=", key.tenant)
-                .where("id", "=", key.id)
-                .where("version", "=", expectedVersion)
-                .executeTakeFirst(),
-        )
-      }),
+      database.confirmed(
+        database.change("write a policy", listKey(record.tenant, record.subject), async (db) => {
+          const key = { tenant: partitionText(record.tenant), id: keyText(record.id) }
+          const written = {
+            subject: partitionText(record.subject),
+            rank: record.order,
+            created_at: record.createdAt,
+            version: record.version,
+            document: toDocument(record),
+          }
+          return wasWritten(
+            expectedVersion === 0
+              ? await db
+                  .insertInto("keyward_policies")
+                  .values({ ...key, ...written })
+                  .onConflict((conflict) => conflict.doNothing())
+                  .executeTakeFirst()
+              : await db
+                  .updateTable("keyward_policies")
+                  .set(written)
+                  .where("tenant", "=", key.tenant)
+                  .where("id", "=", key.id)
+                  .where("version", "=", expectedVersion)
+                  .executeTakeFirst(),
+          )
+        }),
+      ),
     remove: (tenant, id) =>
-      database.changeUnder("remove a policy", ["policies", partitionText(tenant)], async (db) =>
-        wasWritten(
-          await db
-            .deleteFrom("keyward_policies")
-            .where("tenant", "=", partitionText(tenant))
-            .where("id", "=", keyText(id))
-            .executeTakeFirst(),
+      database.confirmed(
+        database.changeUnder("remove a policy", ["policies", partitionText(tenant)], async (db) =>
+          wasWritten(
+            await db
+              .deleteFrom("keyward_policies")
+              .where("tenant", "=", partitionText(tenant))
+              .where("id", "=", keyText(id))
+              .executeTakeFirst(),
+          ),
         ),
       ),
   }

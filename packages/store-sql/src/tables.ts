@@ -141,6 +141,11 @@ export interface Tables {
     /** Empty before the first entry. */
     readonly document: string
   }
+  /** Postgres only: the processes that are told of changes; see `listeners.ts`. */
+  readonly keyward_listeners: {
+    readonly id: string
+    readonly max_stale_ms: number
+  }
   readonly keyward_leases: {
     readonly name: string
     readonly holder: string

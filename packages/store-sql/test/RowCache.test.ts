@@ -6,8 +6,9 @@ import { RowCache } from "../src/RowCache.ts"
 const key = ["things", "acme", "one"] as const
 
 /** A watch whose stamp the test sets. */
-const watched = (): ChangeWatch & { now: number | undefined } => ({
+const watched = (): ChangeWatch & { now: number | undefined; isBlind: boolean } => ({
   now: 1,
+  isBlind: false,
   lastProof: undefined,
   stamp() {
     return this.now
@@ -87,12 +88,27 @@ describe("what is kept of a read", () => {
   it("is used for as long as it may be where changes are not seen", async () => {
     const watch = watched()
     watch.now = undefined
+    watch.isBlind = true
     const forever = new RowCache(watch, { ...limits, maxStaleMs: Number.MAX_SAFE_INTEGER })
     const never = new RowCache(watch, { ...limits, maxStaleMs: 0 })
     await read(forever, "1")
     await read(never, "1")
     expect(known(forever)).toBe(1)
     expect(known(never)).toBe("not known")
+  })
+
+  it("is not used where changes are not seen yet, or not any more, and others wait for this process to have heard", async () => {
+    const watch = watched()
+    watch.now = undefined
+    const cache = new RowCache(watch, limits)
+    await read(cache, "1")
+    expect(known(cache)).toBe("not known")
+    Object.assign(watch, { now: 1, lastProof: { stamp: 1, at: performance.now() } })
+    await read(cache, "1")
+    watch.now = undefined
+    expect(known(cache), "as long as what it heard last is believed").toBe(1)
+    Object.assign(watch, { lastProof: { stamp: 2, at: performance.now() } })
+    expect(known(cache)).toBe("not known")
   })
 
   it("is not what was read before changes were seen", async () => {

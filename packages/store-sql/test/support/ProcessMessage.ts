@@ -5,12 +5,13 @@ export type ProcessJob = (
   { readonly filename: string } | { readonly connectionString: string; readonly schema: string }
 ) & {
   readonly leaseMs?: number | undefined
+  readonly maxStaleMs?: number | undefined
   /** The authorization server's `host`, and the file of secrets. */
   readonly account?: { readonly host: string; readonly vault: string } | undefined
 }
 
 /** See `otherProcess.ts`. */
 export type ProcessMessage =
-  | { readonly type: "ready" | "hold" | "isHeld" }
+  | { readonly type: "ready" | "hold" | "isHeld" | "keep" | "version" }
   | { readonly type: "put"; readonly version: number }
   | { readonly type: "call"; readonly times: number }

@@ -2,12 +2,13 @@
  * A process of its own over a shared database: `fork("otherProcess.ts", [JSON.stringify(job)])`. Answers each message with one.
  *
  * `ready` opens the store. `hold` takes the lease "key" and keeps it. `isHeld` asks whether it still has it. `put` writes a row over the
- * version it is told. `call` runs the tool of an account's connection, so many times at once.
+ * version it is told; `keep` reads it until it is answered from memory, and `version` reads it as a call does. `call` runs the tool of an account's connection, so many times at once.
  */
 import { createExecutor } from "@keyward/core"
 import type { HeldLease } from "@keyward/core/effect"
 import { encryptedFileProvider } from "@keyward/provider-encrypted-file"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { postgresStore, type SqlStore, sqliteStore } from "../../src/index.ts"
 import { accountConfig, accountRow, accountTool } from "./account.ts"
 import type { ProcessJob, ProcessMessage } from "./ProcessMessage.ts"
@@ -16,11 +17,17 @@ const job = JSON.parse(process.argv[2] ?? "{}") as ProcessJob
 const warnings: Array<string> = []
 process.on("warning", ({ message }) => void warnings.push(message))
 
-const { leaseMs } = job
+const { leaseMs, maxStaleMs } = job
 const store: SqlStore =
   "filename" in job
     ? sqliteStore({ filename: job.filename, leaseMs })
-    : postgresStore({ connectionString: job.connectionString, schema: job.schema, leaseMs, maxConnections: 2 })
+    : postgresStore({
+        connectionString: job.connectionString,
+        schema: job.schema,
+        leaseMs,
+        maxConnections: 2,
+        cache: { maxStaleMs },
+      })
 
 let held: HeldLease | undefined
 
@@ -42,6 +49,17 @@ const executor = async () =>
   })
 let running: ReturnType<typeof executor> | undefined
 
+const recentVersion = async (): Promise<number | undefined> =>
+  (await Effect.runPromise(store.connections.get(accountRow, "recent")))?.version
+
+/** What needs no asynchronous step is from memory. */
+const keep = async (): Promise<void> => {
+  for (;;) {
+    await recentVersion()
+    if (Exit.isSuccess(Effect.runSyncExit(store.connections.get(accountRow, "recent")))) return
+  }
+}
+
 const answer = async (message: ProcessMessage): Promise<unknown> => {
   switch (message.type) {
     case "ready":
@@ -51,6 +69,10 @@ const answer = async (message: ProcessMessage): Promise<unknown> => {
       return hold()
     case "isHeld":
       return held !== undefined && Effect.runPromise(held.isHeld)
+    case "keep":
+      return keep()
+    case "version":
+      return recentVersion()
     case "put":
       return Effect.runPromise(store.connections.put({ ...accountRow, version: message.version + 1 }, message.version))
     case "call": {
