@@ -7,13 +7,17 @@ import { InvalidSealedIdentityError, InvalidSealOptionsError, OpenedIdentity } f
 import { openSealed } from "../identity/sealIdentity.ts"
 import type { Resources } from "./Resources.ts"
 
-/** The identity that a host passed; an opened one as it is, an agent included. */
+/** The identity that a host passed. An agent's is none of these: what it may do is less than an executor does. */
 export const callerIdentity = (
   { sealedIdentity }: Resources,
   { tenant }: Identity,
   input: IdentityInput | OpenedIdentity,
 ): Effect.Effect<Identity, InvalidIdentityError | InvalidSealedIdentityError> => {
-  if (OpenedIdentity.isOpened(input)) return Effect.succeed(plain(input))
+  if (OpenedIdentity.isOpened(input)) {
+    return input.agent === undefined
+      ? Effect.succeed(plain(input))
+      : Effect.fail(new InvalidSealedIdentityError({ reason: "agent" }))
+  }
   return sealedIdentity?.isRequired === true
     ? Effect.fail(new InvalidSealedIdentityError({ reason: "not_sealed" }))
     : makeIdentity(input, tenant)

@@ -78,6 +78,7 @@ export class InvalidSealedIdentityError extends taggedError<InvalidSealedIdentit
       "claims",
       "replayed",
       "not_sealed",
+      "agent",
     ]),
   },
   401,
@@ -154,4 +155,5 @@ const faults: Readonly<Record<InvalidSealedIdentityError["reason"], string>> = {
   replayed: "it was opened before. Seal a new one for each use, or allow replays until it expires.",
   not_sealed:
     "a plain identity was passed where only sealed ones are. Use withSealedIdentity with the token of the edge.",
+  agent: "it names an agent, which has an executor of its own kind. Use withSealedIdentity with the token, or asAgent.",
 }

@@ -7,6 +7,7 @@ import { SignJWT } from "jose"
 import { TestClock } from "effect/testing"
 import { describe, expect, it } from "vitest"
 import {
+  AgentNotFoundError,
   createExecutor,
   type IdentityKey,
   InvalidSealedIdentityError,
@@ -370,6 +371,7 @@ describe("an executor for a sealed caller", () => {
 
   it("acts for whom the token names, an agent included, and for nobody whom it does not", async () => {
     await using executor = await createExecutor({ tenant: "default", sealedIdentity })
+    await executor.withIdentity({ tenant: "acme" }).agents.create({ id: "bot" })
     const token = await sealIdentity({ tenant: "acme", subject: "alice", agent: "bot" }, sealedIdentity)
     const caller = await executor.withSealedIdentity(token)
     expect(caller.identity).toEqual({ tenant: "acme", subject: "alice", agent: "bot" })
@@ -379,10 +381,26 @@ describe("an executor for a sealed caller", () => {
     expect(nobody.identity).toEqual({ tenant: "acme", subject: null })
   })
 
-  it("takes an opened identity as it is, and a plain one for what it says, without an agent", async () => {
+  it("gives an agent no more than asAgent does, and nothing once the agent is gone", async () => {
+    await using executor = await createExecutor({ ...alice, sealedIdentity })
+    await executor.agents.create({ id: "bot" })
+    const sealed = () => sealIdentity({ ...alice, agent: "bot" }, sealedIdentity)
+    const caller = await executor.withSealedIdentity(await sealed())
+    expect("subAgents" in caller).toBe(true)
+    const wider = ["policies", "approvals", "agents", "oauth", "providers", "integrations", "withIdentity", "asAgent"]
+    expect(wider.filter((member) => member in caller)).toEqual([])
+    expect(
+      await reasonOf((async () => executor.withIdentity(await openIdentity(await sealed(), sealedIdentity)))()),
+    ).toBe("agent")
+    await executor.agents.remove("bot")
+    expect(await rejectionOf(caller.tools.list())).toBeInstanceOf(AgentNotFoundError)
+    expect(await rejectionOf(executor.withSealedIdentity(await sealed()))).toBeInstanceOf(AgentNotFoundError)
+  })
+
+  it("takes an opened identity as it is, and a plain one for what it says", async () => {
     await using executor = await createExecutor({ tenant: "default" })
-    const opened = await openIdentity(await sealIdentity({ ...alice, agent: "bot" }, sealedIdentity), sealedIdentity)
-    expect(executor.withIdentity(opened).identity).toEqual({ ...alice, agent: "bot" })
+    const opened = await openIdentity(await sealIdentity(alice, sealedIdentity), sealedIdentity)
+    expect(executor.withIdentity(opened).identity).toEqual(alice)
     expect(executor.withIdentity(plain(opened)).identity).toEqual(alice)
     expect(await rejectionOf(executor.withSealedIdentity("x"))).toBeInstanceOf(InvalidSealOptionsError)
   })
