@@ -24,6 +24,7 @@ export {
 } from "./executor/PromiseExecutor.ts"
 export {
   type ApprovalOptions,
+  type AuditOptions,
   type ExecutorConfig,
   InvalidConfigError,
   type SealedIdentityConfig,
@@ -178,6 +179,12 @@ export {
 export type { JsonSchema, Tool, ToolAnnotations, ToolDef, ToolProgress, ToolSchema } from "./tool/Tool.ts"
 export { toolAddress } from "./tool/ToolAddress.ts"
 export { InvalidToolError, ToolBlockedError, ToolNotFoundError } from "./tool/ToolError.ts"
+export type { AuditAnchor, AuditFault, AuditFaultKind } from "./audit/AuditCheck.ts"
+export type { AuditKeyMaterial } from "./audit/auditChain.ts"
+export type { AuditEntry, AuditValue } from "./audit/AuditEntry.ts"
+export { AuditAccessError, AuditBrokenError, InvalidAuditQueryError } from "./audit/AuditError.ts"
+export type { Audit } from "./executor/PromiseAudit.ts"
+export type { AuditVerification, ListAuditInput, PruneAuditInput, VerifyAuditInput } from "./executor/Audit.ts"
 export type { Approval, ApprovalScope, ApprovalStatus } from "./policy/Approval.ts"
 export { ApprovalAnsweredError, ApprovalNotFoundError, InvalidApprovalInputError } from "./policy/ApprovalError.ts"
 export type { ApprovalKeyMaterial } from "./policy/approvalSignature.ts"

@@ -120,16 +120,21 @@ const columnsOf = ({ id, at, subject, agent, connection, tool }: AuditEntry) => 
   tool: tool === null ? null : partitionText(tool),
 })
 
-const toEntry = ({ sequence, document, ...row }: Tables["keyward_audit"]): AuditEntry => {
+/** Drivers of Postgres give 64-bit integers as text. */
+type AuditRow = Omit<Tables["keyward_audit"], "sequence" | "at"> & {
+  readonly sequence: number | string
+  readonly at: number | string
+}
+
+const toEntry = ({ sequence, document, ...row }: AuditRow): AuditEntry => {
   const entry = documentOf(document)
-  // Drivers of Postgres give 64-bit integers as text.
   const found = { ...row, at: Number(row.at) }
   const differing = Object.entries(columnsOf(entry)).filter(
     ([name, text]) => found[name as keyof typeof found] !== text,
   )
   return {
     ...entry,
-    sequence: Number(sequence) === entry.sequence ? entry.sequence : Number(sequence),
+    sequence: Number(sequence),
     ...Object.fromEntries(differing.map(([name]) => [name, found[name as keyof typeof found]])),
   }
 }

@@ -80,6 +80,11 @@ export class AuditCheck {
     }
   }
 
+  /** Takes note of a fault that shows elsewhere; the first one counts. */
+  refuse(kind: AuditFaultKind, sequence: number): void {
+    if (this.#fault === undefined) this.#fail(kind, sequence)
+  }
+
   #addOne(entry: AuditEntry): void {
     const expected = this.#sequence + 1
     if (entry.sequence !== expected) return this.#fail("missing", expected)

@@ -80,8 +80,9 @@ const headSeal = (head: Omit<AuditHead, "seal">, key: KeyObject | undefined): st
 const digest = (text: string, key: KeyObject | undefined): string =>
   (key === undefined ? createHash("sha256") : createHmac("sha256", key)).update(text).digest("hex")
 
-const isEqual = (found: string, expected: string): boolean => {
-  const [one, other] = [Buffer.from(String(found)), Buffer.from(expected)]
+/** What is found may be anything that somebody wrote. */
+const isEqual = (found: unknown, expected: string): boolean => {
+  const [one, other] = [Buffer.from(typeof found === "string" ? found : ""), Buffer.from(expected)]
   return one.length === other.length && timingSafeEqual(one, other)
 }
 

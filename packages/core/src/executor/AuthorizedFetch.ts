@@ -41,11 +41,13 @@ export const sendAuthorized = (
   binding: OriginBinding,
   source: CredentialSource,
   request: UnboundRequest,
+  headFor?: (url: URL) => void,
 ): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
   andThen(bindUrl(request.url, binding), (url) =>
     andThen(source.template, (template) =>
       andThen(source.resolve(template), (values) => {
         const wire = toWire(request, url)
+        headFor?.(url)
         return andThen(authorizerOf(source, template, values), (authorizer) =>
           resources.egress.sendThen(wire, authorizer, (response) =>
             source.proof !== undefined
@@ -64,12 +66,14 @@ export const sendAnonymous = (
   resources: Resources,
   binding: OriginBinding | undefined,
   request: UnboundRequest,
+  headFor?: (url: URL) => void,
 ): Effect.Effect<AuthorizedResponse, HttpError> =>
-  andThen(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) =>
-    resources.egress.sendThen(toWire(request, url), noAuthorizer, (response) =>
+  andThen(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) => {
+    headFor?.(url)
+    return resources.egress.sendThen(toWire(request, url), noAuthorizer, (response) =>
       Effect.succeed({ response, authorizer: noAuthorizer }),
-    ),
-  )
+    )
+  })
 
 /** Makes a standard `fetch` of a way to send. The stop of the call that it is part of ends it besides the caller's signal. */
 export const toFetch =

@@ -8,6 +8,7 @@ import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireResponse } from "../http/Wire.ts"
 import { parseChallenges } from "../oauth/Challenge.ts"
 import type { AuthorizedResponse } from "./AuthorizedFetch.ts"
+import type { CallTrace } from "./CallTrace.ts"
 import { redactDeep } from "./redactDeep.ts"
 
 /** See the file's header. */
@@ -18,9 +19,21 @@ export class CallRecord {
   hasRawResponse = false
   #authorizer: RequestAuthorizer | undefined
   readonly #connection: string
+  readonly #trace: CallTrace | undefined
 
-  constructor(connection: string) {
+  constructor(connection: string, trace?: CallTrace) {
     this.#connection = connection
+    this.#trace = trace
+  }
+
+  /** Whether the secrets that the call used are known, so that they can be taken out of what is shown. */
+  get knowsSecrets(): boolean {
+    return this.#authorizer !== undefined
+  }
+
+  /** Takes note of where a request is about to go. */
+  readonly headFor = (url: URL): void => {
+    if (this.#trace !== undefined) this.#trace.destination = url.origin
   }
 
   /** Watches one way of sending. */
@@ -34,6 +47,7 @@ export class CallRecord {
         const { response, authorizer } = answer
         // A request without a credential must not make the others' forgotten.
         if (authorizer !== noAuthorizer) this.#authorizer = authorizer
+        if (response.isRedirected) this.headFor(new URL(response.url))
         this.hasRawResponse ||= isRaw
         this.failure = rejection(this.#connection, response, authorizer)
         return Effect.succeed(answer)

@@ -16,8 +16,8 @@ export type ChosenBy = "address" | "account" | "default" | "only"
 /** What a rule decides about a call. */
 export type CallDecision = "approve" | "require_approval" | "block"
 
-/** See the file's header. A field that is absent does not apply, or its step was not reached. */
-export interface CallTrace {
+/** What an event tells of a call. A field that is absent does not apply, or its step was not reached. */
+export interface CalledTrace {
   /** The integration's mode at the time of the call. */
   identityMode?: IdentityMode | undefined
   chosenBy?: ChosenBy | undefined
@@ -30,4 +30,10 @@ export interface CallTrace {
   approval?: string | undefined
   /** The origin that the last request of the call was sent to. */
   destination?: string | undefined
+}
+
+/** See the file's header. */
+export interface CallTrace extends CalledTrace {
+  /** The arguments as JSON without secrets, where the host wants them in its audit trail; in no event. */
+  shown?: string | undefined
 }

@@ -62,6 +62,8 @@ import {
   type ListApprovalsInput,
   revokeApproval,
 } from "./Approvals.ts"
+import { auditOf, type EffectAudit } from "./Audit.ts"
+import { audited } from "./AuditLog.ts"
 import type { CatalogError } from "./Catalogs.ts"
 import { connectionFetch } from "./connectionFetch.ts"
 import {
@@ -267,6 +269,7 @@ export interface EffectExecutor {
   readonly policies: EffectPolicies
   readonly approvals: EffectApprovals
   readonly agents: EffectAgents
+  readonly audit: EffectAudit
   execute(
     address: string,
     args?: unknown,
@@ -303,40 +306,40 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
   return {
     identity,
     connections: {
-      create: (input) => createConnection(resources, identity, input),
+      create: (input) => audited(resources, createConnection(resources, identity, input)),
       list: (input = {}) => listConnections(resources, identity, input),
       get: (ref) => getConnection(resources, identity, ref),
-      update: (ref, input) => updateConnection(resources, identity, ref, input),
-      remove: (ref) => removeConnection(resources, identity, ref),
-      refresh: (ref) => refreshConnection(resources, identity, ref),
-      disable: (ref) => disableConnection(resources, identity, ref),
-      enable: (ref) => enableConnection(resources, identity, ref),
+      update: (ref, input) => audited(resources, updateConnection(resources, identity, ref, input)),
+      remove: (ref) => audited(resources, removeConnection(resources, identity, ref)),
+      refresh: (ref) => audited(resources, refreshConnection(resources, identity, ref)),
+      disable: (ref) => audited(resources, disableConnection(resources, identity, ref)),
+      enable: (ref) => audited(resources, enableConnection(resources, identity, ref)),
       fetch: (ref) => connectionFetch(resources, identity, ref),
       select: (integration, request = {}) => selectedConnection(resources, identity, integration, request),
       getDefault: (accounts) => getDefault(resources, identity, accounts),
-      setDefault: (ref) => setDefault(resources, identity, ref),
-      clearDefault: (accounts) => clearDefault(resources, identity, accounts),
-      share: (ref, input) => share(resources, identity, ref, input),
+      setDefault: (ref) => audited(resources, setDefault(resources, identity, ref)),
+      clearDefault: (accounts) => audited(resources, clearDefault(resources, identity, accounts)),
+      share: (ref, input) => audited(resources, share(resources, identity, ref, input)),
       shares: (ref, input = {}) => listShares(resources, identity, ref, input),
-      unshare: (ref, recipient) => unshare(resources, identity, ref, recipient),
+      unshare: (ref, recipient) => audited(resources, unshare(resources, identity, ref, recipient)),
     },
     agents: {
-      create: (input = {}) => createAgent(resources, identity, input),
+      create: (input = {}) => audited(resources, createAgent(resources, identity, input)),
       list: (input = {}) => listAgents(resources, identity, input),
       get: (id) => getAgent(resources, identity, id),
-      remove: (id) => removeAgent(resources, identity, id),
-      setIntegrations: (id, integrations) => setIntegrations(resources, identity, id, integrations),
-      rotateKey: (id, options = {}) => rotateKey(resources, identity, id, options),
-      revokeKey: (id) => revokeKey(resources, identity, id),
-      grant: (id, input) => grant(resources, identity, id, input),
-      revoke: (id, connection) => revoke(resources, identity, id, connection),
+      remove: (id) => audited(resources, removeAgent(resources, identity, id)),
+      setIntegrations: (id, integrations) => audited(resources, setIntegrations(resources, identity, id, integrations)),
+      rotateKey: (id, options = {}) => audited(resources, rotateKey(resources, identity, id, options)),
+      revokeKey: (id) => audited(resources, revokeKey(resources, identity, id)),
+      grant: (id, input) => audited(resources, grant(resources, identity, id, input)),
+      revoke: (id, connection) => audited(resources, revoke(resources, identity, id, connection)),
       grants: (id, input = {}) => listGrants(resources, identity, id, input),
     },
     integrations: {
       list: (input = {}) => listIntegrations(resources, identity, input),
       get: (slug) => Effect.map(getIntegration(resources, identity, slug), (record) => record && toIntegration(record)),
-      remove: (slug) => removeIntegration(resources, identity, slug),
-      setIdentityMode: (slug, mode) => setIdentityMode(resources, identity, slug, mode),
+      remove: (slug) => audited(resources, removeIntegration(resources, identity, slug)),
+      setIdentityMode: (slug, mode) => audited(resources, setIdentityMode(resources, identity, slug, mode)),
     },
     tools: {
       list: (input = {}) => listTools(resources, identity, input),
@@ -344,35 +347,36 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       schema: (address) => toolSchema(resources, identity, address),
     },
     policies: {
-      create: (input) => createPolicy(resources, identity, input),
+      create: (input) => audited(resources, createPolicy(resources, identity, input)),
       list: (input = {}) => listPolicies(resources, identity, input),
-      update: (id, input) => updatePolicy(resources, identity, id, input),
-      remove: (id) => removePolicy(resources, identity, id),
+      update: (id, input) => audited(resources, updatePolicy(resources, identity, id, input)),
+      remove: (id) => audited(resources, removePolicy(resources, identity, id)),
       resolve: (address, args) => resolvePolicy(resources, identity, address, args),
     },
     approvals: {
       list: (input = {}) => listApprovals(resources, identity, input),
-      answer: (id, input) => answerApproval(resources, identity, id, input),
-      revoke: (id) => revokeApproval(resources, identity, id),
+      answer: (id, input) => audited(resources, answerApproval(resources, identity, id, input)),
+      revoke: (id) => audited(resources, revokeApproval(resources, identity, id)),
     },
     providers: {
       list: () => resources.providers.keys,
       items: (key, input = {}) => providerItems(resources, identity, key, input),
     },
     oauth: {
-      createClient: (input) => createOAuthClient(resources, identity, input),
-      registerDynamicClient: (input) => registerDynamicClient(resources, identity, input),
+      createClient: (input) => audited(resources, createOAuthClient(resources, identity, input)),
+      registerDynamicClient: (input) => audited(resources, registerDynamicClient(resources, identity, input)),
       listClients: (input = {}) => listOAuthClients(resources, identity, input),
-      removeClient: (owner, slug) => removeOAuthClient(resources, identity, owner, slug),
+      removeClient: (owner, slug) => audited(resources, removeOAuthClient(resources, identity, owner, slug)),
       probe: (input) => probeOAuth(resources, input),
-      start: (input) => startFlow(resources, identity, input),
-      connect: (input) => connectAccount(resources, identity, input),
-      complete: (input) => completeFlow(resources, identity, input),
-      poll: (state) => pollFlow(resources, identity, state),
-      cancel: (state) => cancelFlow(resources, identity, state),
+      start: (input) => audited(resources, startFlow(resources, identity, input)),
+      connect: (input) => audited(resources, connectAccount(resources, identity, input)),
+      complete: (input) => audited(resources, completeFlow(resources, identity, input)),
+      poll: (state) => audited(resources, pollFlow(resources, identity, state)),
+      cancel: (state) => audited(resources, cancelFlow(resources, identity, state)),
       grant: (ref) => grantSummary(resources, identity, ref),
       keepAlive: (options = {}) => keepAlive(resources, identity, options),
     },
+    audit: auditOf(resources, identity),
     execute: (address, args, options) => executeTool(resources, identity, address, args, options),
     call: (integration, tool, args, options) => callTool(resources, identity, integration, tool, args, options),
     withIdentity: (input) =>

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { type AuditKeyMaterial, readAuditKeys } from "../audit/auditChain.ts"
 import type { ConnectionNeed } from "../connection/ConnectionNeed.ts"
 import type { CredentialProvider } from "../credential/CredentialProvider.ts"
 import { quote, taggedError } from "../error/KeywardError.ts"
@@ -49,6 +50,8 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
    */
   readonly defaultPolicy?: DefaultPolicy | undefined
   readonly approvals?: ApprovalOptions | undefined
+  /** Whether what happens is kept in the store, and how: `executor.audit`. Default: it is not. */
+  readonly audit?: boolean | AuditOptions | undefined
   readonly egress?: EgressOptions | undefined
   /** Lifecycle and audit events. What it throws is ignored. */
   readonly onEvent?: ((event: ExecutorEvent) => void) | undefined
@@ -69,6 +72,30 @@ export interface ApprovalOptions {
   readonly key?: ApprovalKeyMaterial | ReadonlyArray<ApprovalKeyMaterial> | undefined
   /** Milliseconds from a question to its end unanswered, and from an answer to its end. Default 86 400 000, a day. */
   readonly expiresAfterMs?: number | undefined
+}
+
+/** How an audit trail is made. */
+export interface AuditOptions {
+  /**
+   * What the chain is made with: 32 bytes or more, or base64 of them, the same in every process, and not kept where the store is. Of
+   * several the first makes new entries and all are believed. Default: none, so that whoever can write to the store can make another
+   * chain.
+   */
+  readonly key?: AuditKeyMaterial | ReadonlyArray<AuditKeyMaterial> | undefined
+  /**
+   * Whether calls' arguments are kept: without the connection's secrets, without what has the name of a secret, and cut at 4,096
+   * characters; none of a call whose secrets are not known because it was not authorized. Default: they are not.
+   */
+  readonly arguments?: "redacted" | undefined
+  /** Milliseconds after which calls are written at the latest; what a process that is killed may lose. Default 250. */
+  readonly flushMs?: number | undefined
+  /** How many entries wait in memory at most while the store cannot be reached. Default 10,000. */
+  readonly maxPending?: number | undefined
+  /**
+   * What happens when that many wait: calls go on and the trail says how many it misses (`drop`), or calls fail with
+   * `StoreUnavailableError` (`refuse`). Default `drop`.
+   */
+  readonly onFull?: "drop" | "refuse" | undefined
 }
 
 /** How an executor opens the tokens of its host's edge. */
@@ -146,6 +173,7 @@ export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, Invalid
       yield* checkLimit(field, config[field])
     }
     yield* checkApprovals(config)
+    yield* checkAudit(config.audit)
     for (const key of Object.keys(config.egress ?? {})) {
       if (!egressKeys.has(key)) {
         return yield* invalid(`egress.${key}`, `is not an option. Options: ${[...egressKeys].join(", ")}.`)
@@ -182,6 +210,7 @@ const knownKeys: ReadonlySet<string> = new Set([
   "onElicitation",
   "defaultPolicy",
   "approvals",
+  "audit",
   "egress",
   "onEvent",
   "providerTimeoutMs",
@@ -218,6 +247,33 @@ const checkApprovals = ({
     ? checkLimit("approvals.expiresAfterMs", approvals?.expiresAfterMs)
     : invalid(`approvals.${unknown}`, "is not an option. Options: key, expiresAfterMs.")
 }
+
+const checkAudit = (audit: ExecutorConfig["audit"]): Effect.Effect<void, InvalidConfigError> => {
+  if (audit === undefined || typeof audit === "boolean") return Effect.void
+  if (typeof audit !== "object" || audit === null) return invalid("audit", "must be true, false or options.")
+  const unknown = Object.keys(audit).find((key) => !auditKeys.has(key))
+  if (unknown !== undefined) {
+    return invalid(`audit.${unknown}`, `is not an option. Options: ${[...auditKeys].join(", ")}.`)
+  }
+  if (readAuditKeys(audit.key) === undefined) {
+    return invalid("audit.key", "must be 32 bytes or more, or base64 of them, or several such keys.")
+  }
+  if (audit.arguments !== undefined && audit.arguments !== "redacted") {
+    return invalid("audit.arguments", 'must be "redacted", or left out.')
+  }
+  if (audit.onFull !== undefined && audit.onFull !== "drop" && audit.onFull !== "refuse") {
+    return invalid("audit.onFull", 'must be "drop" or "refuse".')
+  }
+  return Effect.andThen(checkLimit("audit.flushMs", audit.flushMs), checkLimit("audit.maxPending", audit.maxPending))
+}
+
+const auditKeys: ReadonlySet<string> = new Set([
+  "key",
+  "arguments",
+  "flushMs",
+  "maxPending",
+  "onFull",
+] satisfies ReadonlyArray<keyof AuditOptions>)
 
 const checkUnique = (field: string, names: ReadonlyArray<string>): Effect.Effect<void, InvalidConfigError> => {
   const twice = names.find((name, index) => names.indexOf(name) !== index)

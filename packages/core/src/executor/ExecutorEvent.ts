@@ -9,7 +9,7 @@ import type { Access } from "../policy/AccessScope.ts"
 import type { ShareRecipient } from "../policy/Share.ts"
 import type { ApprovalScope } from "../policy/Approval.ts"
 import type { PolicyAction } from "../policy/Policy.ts"
-import type { CallTrace } from "./CallTrace.ts"
+import type { CalledTrace } from "./CallTrace.ts"
 
 interface EventBase {
   /** Epoch milliseconds. */
@@ -72,6 +72,13 @@ export type ExecutorEvent =
   /** The store cannot be read, and calls go on with what is in memory, for a while; then, that it answers again. */
   | (EventBase & { readonly type: "store.away"; readonly reason: string })
   | (EventBase & { readonly type: "store.back" })
+  /** Entries of the tenant's audit trail cannot be written and wait in memory, how many is said; then, that they were written. */
+  | (EventBase & { readonly type: "audit.delayed"; readonly entries: number; readonly reason: string })
+  | (EventBase & { readonly type: "audit.resumed" })
+  /** Entries that are not in the audit trail: there was no room for more that wait (`full`), or the executor closed (`closed`). */
+  | (EventBase & { readonly type: "audit.lost"; readonly entries: number; readonly reason: "full" | "closed" })
+  /** Old entries of the audit trail were removed, up to a sequence. */
+  | (EventBase & { readonly type: "audit.pruned"; readonly entries: number; readonly through: number })
   /** New tokens are in force. */
   | (ConnectionEventBase & { readonly type: "credential.refreshed" })
   /**
@@ -160,9 +167,9 @@ export type ExecutorEvent =
       /** Addresses of the connections that may be meant. */
       readonly candidates?: ReadonlyArray<string> | undefined
     })
-  /** A call came to its end; besides, what {@link CallTrace} tells of it. */
+  /** A call came to its end; besides, what {@link CalledTrace} tells of it. */
   | (ConnectionEventBase &
-      Readonly<CallTrace> & {
+      Readonly<CalledTrace> & {
         readonly type: "tool.called"
         readonly tool: string
         /** `ok`, or the error's code. */

@@ -36,6 +36,7 @@ import type { CallOptions } from "./callTool.ts"
 import type { AccountsRef } from "./DefaultAccounts.ts"
 import { promised } from "./Extensions.ts"
 import { AgentExecutor, Agents } from "./PromiseAgents.ts"
+import { Audit } from "./PromiseAudit.ts"
 import type { ListIntegrationsInput } from "./Integrations.ts"
 import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
 import type { ConnectOAuthInput } from "./oauth/connectAccount.ts"
@@ -499,6 +500,7 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
   readonly agents: Agents
   readonly policies: Policies
   readonly approvals: Approvals
+  readonly audit: Audit
   readonly #effect: EffectExecutor
   readonly #plugins: Plugins
 
@@ -512,6 +514,7 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
     this.agents = new Agents(effect.agents)
     this.policies = new Policies(effect.policies)
     this.approvals = new Approvals(effect.approvals)
+    this.audit = new Audit(effect.audit)
     this.#effect = effect
     this.#plugins = plugins
     for (const { id } of plugins) defineExtension(this, id, effect)

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
+import { type AuditKeys, readAuditKeys } from "../audit/auditChain.ts"
 import { CredentialProviders } from "../credential/CredentialProviders.ts"
 import { Egress } from "../http/Egress.ts"
 import type { Identity } from "../identity/Identity.ts"
@@ -15,7 +16,8 @@ import { memoryStore } from "../memory/MemoryStore.ts"
 import { type ApprovalKeys, processApprovalKeys, readApprovalKeys } from "../policy/approvalSignature.ts"
 import type { DefaultPolicy } from "../policy/decide.ts"
 import type { ElicitationHandler } from "../tool/Elicitation.ts"
-import type { ExecutorConfig } from "./ExecutorConfig.ts"
+import { AuditLog } from "./AuditLog.ts"
+import type { AuditOptions, ExecutorConfig } from "./ExecutorConfig.ts"
 import type { EventBody, ExecutorEvent } from "./ExecutorEvent.ts"
 
 /** See the file's header. */
@@ -40,10 +42,18 @@ export interface Resources {
   readonly sealedIdentity: ExecutorConfig["sealedIdentity"]
   /** Where the host sends people to connect an account. */
   readonly connectUrl: ExecutorConfig["connectUrl"]
-  /** Whether anybody listens; events need not be built otherwise. */
+  /** Whether anybody listens, the audit trail included; events need not be built otherwise. */
   readonly hasListener: boolean
-  /** Stamps an event and hands it to the host. */
-  readonly emit: (identity: Identity, event: EventBody) => void
+  /** Stamps an event and hands it to the host and the audit trail; `shown` is for the trail alone. */
+  readonly emit: (identity: Identity, event: EventBody, shown?: string) => void
+  /** The same for the host alone. */
+  readonly tell: (identity: Identity, event: EventBody) => void
+  /** What is to be written to audit trails; `undefined` where none is kept. */
+  readonly audit: AuditLog | undefined
+  readonly auditKeys: AuditKeys
+  readonly keepsArguments: boolean
+  /** Whether calls fail when the audit trail has no room for them. */
+  readonly refusesUnaudited: boolean
   /** Runs one effect at a time per key within this process. */
   readonly exclusively: <A, E>(key: string, effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Begins what nobody waits for; it is interrupted when the executor closes, and its failures are its own affair. */
@@ -59,9 +69,29 @@ export const makeResources = (config: ExecutorConfig): Resources => {
   const { onEvent } = config
   let isClosed = false
   const background = makeBackground()
-  const emit: Resources["emit"] = (identity, event) => {
+  const tellHost: Resources["tell"] = (identity, event) => {
     if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })
   }
+  const auditOptions: AuditOptions = typeof config.audit === "object" ? config.audit : {}
+  const auditKeys = readAuditKeys(auditOptions.key) ?? []
+  const audit =
+    config.audit === undefined || config.audit === false
+      ? undefined
+      : new AuditLog({
+          store: store.audit,
+          keys: auditKeys,
+          flushMs: auditOptions.flushMs ?? 250,
+          maxPending: auditOptions.maxPending ?? 10_000,
+          tell: (tenant, event) => tellHost({ tenant, subject: null }, event),
+        })
+  const emit: Resources["emit"] =
+    audit === undefined
+      ? tellHost
+      : (identity, body, shown) => {
+          const event: ExecutorEvent = { ...body, at: Date.now(), ...identity }
+          audit.record(event, shown)
+          if (onEvent !== undefined) tell(onEvent, event)
+        }
   const unwatch = onEvent && store.watchOutages?.((outage) => emit(nobody(config), toEvent(outage)))
   return {
     store,
@@ -81,8 +111,13 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     clientMetadataUrl: config.clientMetadataUrl,
     sealedIdentity: config.sealedIdentity,
     connectUrl: config.connectUrl,
-    hasListener: onEvent !== undefined,
+    hasListener: onEvent !== undefined || audit !== undefined,
     emit,
+    tell: tellHost,
+    audit,
+    auditKeys,
+    keepsArguments: audit !== undefined && auditOptions.arguments === "redacted",
+    refusesUnaudited: audit !== undefined && auditOptions.onFull === "refuse",
     exclusively: makeExclusively(),
     inBackground: background.begin,
     close: Effect.suspend(() => {
@@ -95,6 +130,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
         egress.close(),
         providers.close(),
         Effect.sync(() => unwatch?.()),
+        audit?.close ?? Effect.void,
         Effect.suspend(() => store.close?.() ?? Effect.void),
       ]
       return Effect.forEach(closing, (one) => Effect.ignoreCause(one), { discard: true })

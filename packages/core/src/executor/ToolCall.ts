@@ -19,6 +19,8 @@ import {
 import type { ToolDef, ToolProgress } from "../tool/Tool.ts"
 import { toolAddress } from "../tool/ToolAddress.ts"
 import { type ToolFailure, type ToolResult, toToolResult } from "../tool/ToolResult.ts"
+import { shownArguments } from "./shownArguments.ts"
+import type { CallTrace } from "./CallTrace.ts"
 import { type CredentialSource, readOnce, storedCredential } from "./CredentialSource.ts"
 import { CallRecord } from "./CallRecord.ts"
 import { CallStop } from "./CallStop.ts"
@@ -66,6 +68,7 @@ export class ToolCall implements InvokeToolInput {
   readonly #onElicitation: ElicitationHandler | undefined
   readonly #record: CallRecord
   readonly #stop = new CallStop()
+  readonly #trace: CallTrace | undefined
   #source: CredentialSource | undefined
   #startedDeadline: Deadline | undefined
 
@@ -75,6 +78,7 @@ export class ToolCall implements InvokeToolInput {
     tool: ToolDef,
     args: Readonly<Record<string, unknown>>,
     options: ExecuteOptions | undefined,
+    trace: CallTrace | undefined,
   ) {
     const { row, compiled, integration } = selected
     this.tool = tool
@@ -96,11 +100,24 @@ export class ToolCall implements InvokeToolInput {
     this.#resources = resources
     this.#selected = selected
     this.#onElicitation = options?.onElicitation ?? resources.onElicitation
-    this.#record = new CallRecord(this.connection.address)
+    this.#record = new CallRecord(this.connection.address, trace)
+    this.#trace = resources.keepsArguments ? trace : undefined
   }
 
   /** Hands the call to the plugin and turns whatever comes back into a result. */
   invoke(plugin: Plugin): Effect.Effect<ToolResult> {
+    const trace = this.#trace
+    return trace === undefined
+      ? this.#invoked(plugin)
+      : Effect.ensuring(
+          Effect.suspend(() => this.#invoked(plugin)),
+          Effect.sync(() => {
+            trace.shown = shownArguments(this.args, this.#record, this.#selected.row)
+          }),
+        )
+  }
+
+  #invoked(plugin: Plugin): Effect.Effect<ToolResult> {
     let returned: unknown
     try {
       returned = plugin.invokeTool(this)

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { IdentityConflictError, IdentityModeError, SubjectRequiredError } from "../connection/AccountError.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
+import { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { PluginNotRegisteredError, ToolResolutionError } from "../integration/IntegrationError.ts"
@@ -25,6 +26,7 @@ import { pluginOf, type SelectedConnection, type SelectError, usableTemplate } f
 import { isGranted } from "./oauth/GrantedConnection.ts"
 import { resultWithWayOn } from "./oauth/renewalUrl.ts"
 import { blockedError, decisionOn } from "./policyCheck.ts"
+import type { EventBody } from "./ExecutorEvent.ts"
 import type { Resources } from "./Resources.ts"
 import { type ExecuteOptions, ToolCall } from "./ToolCall.ts"
 import { invalidArguments, resultOf } from "./toolFailures.ts"
@@ -57,8 +59,11 @@ export const invokeSelected = (
   const call = isGranted(selected)
     ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
     : called
+  if (resources.refusesUnaudited && resources.audit?.isFull === true) return Effect.fail(unaudited)
   return trace === undefined ? call() : observed(resources, selected, tool, trace, Effect.suspend(call))
 }
+
+const unaudited = new StoreUnavailableError({ operation: "write the audit trail", reason: "full" })
 
 const callTool = (
   resources: Resources,
@@ -81,7 +86,7 @@ const callTool = (
               if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
               return andThen(resultOf(usableTemplate(selected)), (usable) => {
                 if ("ok" in usable) return Effect.succeed(usable)
-                const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options)
+                const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options, trace)
                 if (decision.action === "approve") return call.invoke(plugin)
                 return Effect.flatMap(
                   askApproval(
@@ -124,16 +129,18 @@ const observed = (
   Effect.suspend(() => {
     const startedAt = performance.now()
     const report = (outcome: string): void => {
-      resources.emit(identity, {
+      const { shown, ...told } = trace
+      const event: EventBody = {
         type: "tool.called",
         connection: connectionAddress(row),
         integration: row.integration,
         owner: row.owner,
         tool,
-        ...trace,
+        ...told,
         outcome,
         durationMs: performance.now() - startedAt,
-      })
+      }
+      resources.emit(identity, event, shown)
     }
     return called.pipe(
       Effect.tap((result) =>

@@ -408,7 +408,6 @@ describe("declared capabilities", () => {
       "shows a default to every process as soon as it is written or removed",
       "tells every handle what another one granted, shared and took back",
       "keeps policies when it is closed and opened again, and shows others' changes",
-      "gives an approval to one of many takers, and only at its version",
       "gives one chain without gaps to many who append at the same time",
       "keeps audit trails when it is closed and opened again",
       "gives back everything after it was closed and opened again",
