@@ -22,7 +22,7 @@ import { catalogOf, type CatalogError } from "./Catalogs.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
 import { standingApproval } from "./askApproval.ts"
 import type { EventBody } from "./ExecutorEvent.ts"
-import { decisionOn } from "./policyCheck.ts"
+import { decisionOn, isToldOf } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 
 /** A rule to be. */
@@ -57,7 +57,7 @@ export interface ListPoliciesInput {
 export interface PolicyResolution {
   readonly action: PolicyAction
   readonly from: "rule" | "default"
-  /** The rules that decided: the organisation's, the user's, or both where they agree. */
+  /** The rules that decided: the organisation's, the user's, or both where they agree. Those of whoever shares the connection are not told. */
   readonly rules: ReadonlyArray<Policy>
   /** Which default decided; `null` where rules did. */
   readonly reason: DefaultReason | null
@@ -186,7 +186,7 @@ export const resolvePolicy = (
     }
     const selected = yield* selectConnection(resources, identity, parsed.connection)
     const tool = yield* callableTool(resources, selected, yield* catalogOf(resources, selected), parsed.tool)
-    const decision = yield* decisionOn(resources, identity, selected.row, tool)
+    const decision = yield* decisionOn(resources, selected, tool)
     const approval =
       args === undefined || decision.action !== "require_approval"
         ? undefined
@@ -194,7 +194,7 @@ export const resolvePolicy = (
     return {
       action: decision.action,
       from: decision.rules.length > 0 ? "rule" : "default",
-      rules: decision.rules.map(toPolicy),
+      rules: decision.rules.filter((rule) => isToldOf(identity, rule)).map(toPolicy),
       reason: decision.reason ?? null,
       approval: approval?.id ?? null,
     }

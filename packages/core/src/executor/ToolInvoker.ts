@@ -77,30 +77,27 @@ const callTool = (
     andThen(resultOf(catalogOf(resources, selected)), (catalog): Effect.Effect<ToolResult, ExecuteError> => {
       if ("ok" in catalog) return Effect.succeed(catalog)
       return andThen(callableTool(resources, selected, catalog, name), (tool) =>
-        andThen(
-          decisionOn(resources, selected.identity, selected.row, tool, trace),
-          (decision): Effect.Effect<ToolResult, ExecuteError> => {
-            if (decision.action === "block") return Effect.fail(blockedError(selected.row, tool.name, decision))
-            return andThen(validatorFor(resources, plugin, selected.integration, tool), (issuesOf) => {
-              const issues = issuesOf(args)
-              if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
-              return andThen(resultOf(usableTemplate(selected)), (usable) => {
-                if ("ok" in usable) return Effect.succeed(usable)
-                const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options, trace)
-                if (decision.action === "approve") return call.invoke(plugin)
-                return Effect.flatMap(
-                  askApproval(
-                    resources,
-                    { selected, tool, args, decision, conversation: options?.conversation },
-                    options?.onElicitation ?? resources.onElicitation,
-                    trace,
-                  ),
-                  (instead) => (instead === undefined ? call.invoke(plugin) : Effect.succeed(instead)),
-                )
-              })
+        andThen(decisionOn(resources, selected, tool, trace), (decision): Effect.Effect<ToolResult, ExecuteError> => {
+          if (decision.action === "block") return Effect.fail(blockedError(selected, tool.name, decision))
+          return andThen(validatorFor(resources, plugin, selected.integration, tool), (issuesOf) => {
+            const issues = issuesOf(args)
+            if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
+            return andThen(resultOf(usableTemplate(selected)), (usable) => {
+              if ("ok" in usable) return Effect.succeed(usable)
+              const call = new ToolCall(resources, selected, tool, args as Record<string, unknown>, options, trace)
+              if (decision.action === "approve") return call.invoke(plugin)
+              return Effect.flatMap(
+                askApproval(
+                  resources,
+                  { selected, tool, args, decision, conversation: options?.conversation },
+                  options?.onElicitation ?? resources.onElicitation,
+                  trace,
+                ),
+                (instead) => (instead === undefined ? call.invoke(plugin) : Effect.succeed(instead)),
+              )
             })
-          },
-        ),
+          })
+        }),
       )
     }),
   )

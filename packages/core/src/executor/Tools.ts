@@ -152,7 +152,7 @@ const schemaAt = (
   Effect.gen(function* () {
     const tool = (yield* catalogOf(resources, selected)).get(name)
     if (tool === undefined || mayCall(selected, tool) !== "allowed") return null
-    if ((yield* decisionOn(resources, selected.identity, selected.row, tool)).action === "block") return null
+    if ((yield* decisionOn(resources, selected, tool)).action === "block") return null
     return yield* schemaOf(resources, selected.integration, tool)
   })
 

@@ -12,7 +12,7 @@ import { toolAddress } from "../tool/ToolAddress.ts"
 import type { ToolCatalog } from "../tool/ToolCatalog.ts"
 import { ToolNotFoundError } from "../tool/ToolError.ts"
 import { mayCall, type VisibleConnection } from "./access.ts"
-import { shownTools } from "./policyCheck.ts"
+import { shownTools, shownToolsOf } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 
 /** See the file's header. */
@@ -29,12 +29,15 @@ export const callableTool = (
   if (tool !== undefined && decision === "denied") {
     return Effect.fail(new AccessDeniedError({ address, missing: accessOfTool(tool.annotations) }))
   }
-  return Effect.flatMap(shownTools(resources, connection.identity), (isShown) => {
+  const shown = Effect.flatMap(shownTools(resources, connection.identity), (isShown) =>
+    shownToolsOf(resources, isShown, connection),
+  )
+  return Effect.flatMap(shown, (isShown) => {
     const suggestions = catalog
       .near(name, catalog.tools.length)
       .filter((one) => {
         const tool = catalog.get(one)
-        return tool !== undefined && mayCall(connection, tool) === "allowed" && isShown(connection.row, tool)
+        return tool !== undefined && mayCall(connection, tool) === "allowed" && isShown(tool)
       })
       .slice(0, 5)
       .map((one) => toolAddress(connection.row, one))

@@ -22,7 +22,7 @@ export const connectionFetch = (
   boundFetch(resources, identity, ref, {
     admitted,
     check: (selected, method) =>
-      Effect.andThen(checkFetch(selected, method), checkRawAccess(resources, identity, selected.row)),
+      Effect.andThen(checkFetch(selected, method), checkRawAccess(resources, selected)),
     explain: (selected, error) =>
       isGranted(selected) ? errorWithWayOn(resources, selected, error) : Effect.succeed(error),
   })

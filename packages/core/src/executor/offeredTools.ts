@@ -16,7 +16,7 @@ import type { ToolCatalog } from "../tool/ToolCatalog.ts"
 import { compareRefs, type RefOrder, type VisibleConnection, visibleConnections } from "./access.ts"
 import { catalogOf } from "./Catalogs.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
-import { shownTools } from "./policyCheck.ts"
+import { shownTools, shownToolsOf } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Which connections; everything given has to hold. */
@@ -67,14 +67,18 @@ export const walkOfferedTools = (
     const shared: SharedCatalogs = new Map()
     const isShown = yield* shownTools(resources, identity)
     /** The place after which to go on; `undefined`: nowhere. */
-    const visited = (connection: VisibleConnection, offered: SharedCatalog): RefOrder | undefined => {
+    const visited = (
+      connection: VisibleConnection,
+      offered: SharedCatalog,
+      isShown: OfferedCatalog["isShown"],
+    ): RefOrder | undefined => {
       const { row } = connection
       const isShared = shared.has(row.integration)
       if (offered === null) return isShared ? endOf(row.integration) : row
       if (!modeAllows(identityModeOf(offered.integration), row.owner)) {
         return row.owner === "org" ? usersOf(row.integration) : endOf(row.integration)
       }
-      const onward = visit({ connection, ...offered, isShown: (tool) => isShown(row, tool) })
+      const onward = visit({ connection, ...offered, isShown })
       if (onward === "end") return undefined
       return onward === "elsewhere" && isShared ? endOf(row.integration) : row
     }
@@ -82,7 +86,11 @@ export const walkOfferedTools = (
     if (start !== undefined) {
       const selected = yield* optional(selectConnection(resources, identity, start))
       if (selected !== undefined && isListed(filter, selected.row)) {
-        position = visited(selected, yield* offeredBy(resources, selected, shared))
+        position = visited(
+          selected,
+          yield* offeredBy(resources, selected, shared),
+          yield* shownToolsOf(resources, isShown, selected),
+        )
         if (position === undefined) return
       }
     }
@@ -102,7 +110,8 @@ export const walkOfferedTools = (
         position = row
         if (!isListed(filter, row)) continue
         const known = shared.get(row.integration)
-        position = visited(connection, known === undefined ? yield* offeredBy(resources, connection, shared) : known)
+        const offered = known === undefined ? yield* offeredBy(resources, connection, shared) : known
+        position = visited(connection, offered, yield* shownToolsOf(resources, isShown, connection))
         if (position === undefined) return
       }
       if (connections.length < size) return

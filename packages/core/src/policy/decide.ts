@@ -52,6 +52,25 @@ export const decide = (
   )
 }
 
+/**
+ * A decision, made as strict as the rules of a lent connection's owner: about its own address, under which the organisation knows it too.
+ * They never loosen anything.
+ */
+export const tightened = (
+  decision: Decision,
+  rules: PolicyRules,
+  connection: ConnectionRef,
+  tool: string,
+): Decision => {
+  const address = toolAddress(connection, tool)
+  const owners = combined(
+    policyIndex(rules.organisation).first(connection, tool, address),
+    policyIndex(rules.user).first(connection, tool, address),
+    "annotations",
+  )
+  return owners !== undefined && rankOf(owners.action) > rankOf(decision.action) ? owners : decision
+}
+
 /** The most restrictive of what the organisation's first rule and the user's say; `undefined` leaves it to annotations. */
 export const combined = (
   organisation: PolicyRecord | undefined,
@@ -76,8 +95,9 @@ export const annotated = ({ requiresApproval, annotations }: ToolDef): Decision 
   return annotations?.destructiveHint === true ? defaults.destructive : defaults.unknown_effect
 }
 
-const stricter = (one: PolicyAction, other: PolicyAction): PolicyAction =>
-  policyActions.indexOf(one) >= policyActions.indexOf(other) ? one : other
+const stricter = (one: PolicyAction, other: PolicyAction): PolicyAction => (rankOf(one) >= rankOf(other) ? one : other)
+
+const rankOf = (action: PolicyAction): number => policyActions.indexOf(action)
 
 const none: ReadonlyArray<PolicyRecord> = []
 

@@ -369,3 +369,62 @@ describe("a share with an agent", () => {
     expect(await as("alice").connections.shares(own)).toEqual([])
   })
 })
+
+describe("policy over what is shared", () => {
+  const everything = { with: { subject: "bob" }, access: ["read", "write"] } as const
+
+  it.each([
+    ["the organisation's", { owner: "org", by: null }],
+    ["its owner's", { owner: "user", by: "alice" }],
+  ] as const)("holds %s rules about its own address, whatever the recipient calls it", async (_, { owner, by }) => {
+    const { connect, as } = await setAgentStage()
+    await connect("alice", "own")
+    await as("alice").connections.share(own, everything)
+    const rule = await as(by).policies.create({ owner, pattern: "tools.api.user.own.*", action: "block" })
+    const refused = { _tag: "ToolBlockedError", rule: rule.id }
+    expect(await rejectionOf(as("bob").execute(list))).toMatchObject(refused)
+    expect(await rejectionOf(as("bob").call("api", "issues.list", {}, { account: "ownOfAlice" }))).toMatchObject(
+      refused,
+    )
+    expect(await rejectionOf(as("bob").connections.fetch(shared)("/"))).toMatchObject(refused)
+    expect(await as("bob").tools.list()).toEqual([])
+    expect(await as("bob").tools.search({ query: "list" })).toEqual([])
+    expect(await as("bob").tools.schema(list)).toBeNull()
+    expect(await rejectionOf(as("bob").execute("tools.api.user.ownOfAlice.issues"))).toMatchObject({ suggestions: [] })
+    expect(await as("bob").policies.resolve(list)).toMatchObject({
+      action: "block",
+      from: "rule",
+      rules: owner === "org" ? [rule] : [],
+    })
+    await as(by).policies.remove(rule.id)
+    expect(arrived(await as("bob").execute(list))).toBe(secretOf("alice", "own"))
+  })
+
+  it("is loosened by none of its owner's rules, and tells the recipient nothing of them but the id", async () => {
+    const { connect, as } = await setAgentStage()
+    await connect("alice", "own")
+    await as("alice").connections.share(own, everything)
+    await as("bob").policies.create({ owner: "user", pattern: "*", action: "block" })
+    await as("alice").policies.create({ owner: "user", pattern: "*", action: "approve" })
+    expect(await rejectionOf(as("bob").execute(list))).toMatchObject({ _tag: "ToolBlockedError" })
+    const carols = { with: { subject: "carol" }, access: ["read"] } as const
+    await as("alice").connections.share(own, carols)
+    const pattern = "tools.api.user.own.*.*"
+    await as("alice").policies.create({ owner: "user", pattern, action: "block", order: -1, description: "private" })
+    const error = await rejectionOf(as("carol").execute(list))
+    expect(error).toMatchObject({ _tag: "ToolBlockedError" })
+    expect(String(error)).not.toContain(pattern)
+  })
+
+  it("holds its owner's rules for an agent that it is shared with, whomever that acts for", async () => {
+    const { connect, as } = await setAgentStage()
+    await connect("alice", "own")
+    await as(null).agents.create({ id: "helper", integrations: ["api"] })
+    await as("alice").connections.share(own, { with: { agent: "helper" }, access: ["read"] })
+    const agent = await as(null).asAgent("helper")
+    expect(await agent.execute(list)).toMatchObject({ ok: true })
+    await as("alice").policies.create({ owner: "user", pattern: "tools.api.user.own.*", action: "block" })
+    expect(await rejectionOf(agent.execute(list))).toMatchObject({ _tag: "ToolBlockedError" })
+    expect(await agent.tools.list()).toEqual([])
+  })
+})
