@@ -99,6 +99,7 @@ export type { AuditDraft, AuditEntry, AuditHead, AuditValue } from "./audit/Audi
 export type { AuditBatch, AuditQuery, AuditStore } from "./audit/AuditStore.ts"
 export type { Policy, PolicyAction, PolicyRecord, PolicyRules } from "./policy/Policy.ts"
 export type { PolicyStore } from "./policy/PolicyStore.ts"
+export { guardedCheck } from "./tool/guardedCheck.ts"
 export type { ToolDef } from "./tool/Tool.ts"
 export type { Identity, Owner } from "./identity/Identity.ts"
 export type { IdentityMode } from "./identity/IdentityMode.ts"

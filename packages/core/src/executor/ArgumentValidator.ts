@@ -8,6 +8,7 @@ import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js"
 import * as Effect from "effect/Effect"
 import { quote } from "../error/KeywardError.ts"
 import type { JsonSchema, ToolDef } from "../tool/Tool.ts"
+import { guardedCheck } from "../tool/guardedCheck.ts"
 import { InvalidToolError } from "../tool/ToolError.ts"
 
 /** One thing that is wrong with the arguments. */
@@ -57,25 +58,32 @@ export const knownValidator = (tool: ToolDef): ArgumentValidator | undefined => 
 
 const validators = new WeakMap<ToolDef, ArgumentValidator>()
 
-const compile = (Ajv2020: typeof import("ajv/dist/2020.js").Ajv2020, inputSchema: JsonSchema): ArgumentValidator => {
-  // An instance of its own per tool: Ajv keeps every schema it has seen, and one tool's $id must not meet another's.
-  const validate: ValidateFunction = new Ajv2020({
-    allErrors: true,
-    strict: false,
-    validateFormats: false,
-    validateSchema: false,
-    addUsedSchema: false,
-    logger: false,
-  }).compile(inputSchema)
-  return (args) => {
-    if (!isPlainObject(args)) return notAnObject
-    return validate(args) ? accepted : (validate.errors ?? []).slice(0, mostIssues).map(toIssue)
-  }
-}
+const compile = (Ajv2020: typeof import("ajv/dist/2020.js").Ajv2020, inputSchema: JsonSchema): ArgumentValidator =>
+  guardedCheck(
+    inputSchema,
+    () => {
+      // An instance of its own per tool: Ajv keeps every schema it has seen, and one tool's $id must not meet another's.
+      const validate: ValidateFunction = new Ajv2020({
+        allErrors: true,
+        strict: false,
+        validateFormats: false,
+        validateSchema: false,
+        logger: false,
+      }).compile(inputSchema)
+      return (args) => {
+        if (!isPlainObject(args)) return notAnObject
+        return validate(args) ? accepted : (validate.errors ?? []).slice(0, mostIssues).map(toIssue)
+      }
+    },
+    notCheckable,
+  )
 
 const mostIssues = 10
 const accepted: ReadonlyArray<ArgumentIssue> = []
 const notAnObject: ReadonlyArray<ArgumentIssue> = [{ path: "", expected: "must be an object" }]
+const notCheckable: ReadonlyArray<ArgumentIssue> = [
+  { path: "", expected: "cannot be checked by the tool's schema in time; try other or shorter values" },
+]
 
 const isPlainObject = (args: unknown): boolean => typeof args === "object" && args !== null && !Array.isArray(args)
 

@@ -1,0 +1,60 @@
+/**
+ * Schemas that would keep the process busy: their checks end, and the others are as they were.
+ */
+import { describe, expect, it } from "vitest"
+import type { JsonSchema } from "@keyward/core"
+import { acmePlugin, main, setStage, toolOfMain } from "../executor/acme.ts"
+
+const called = async (inputSchema: JsonSchema, args: Record<string, unknown>) => {
+  const plugin = acmePlugin(
+    { call: () => "done" },
+    { resolveTools: () => [{ name: "call", inputSchema, annotations: { readOnlyHint: true } }] },
+  )
+  const { executor } = await setStage({ plugin })
+  await executor.connections.create({ ...main, template: "bearer", value: "first-token" })
+  return executor.execute(toolOfMain(), args)
+}
+
+const text = `${"a".repeat(60)}!`
+
+/** Each definition asks for the next one twice. */
+const branching = (): JsonSchema => ({
+  $ref: "#/$defs/d0",
+  $defs: Object.fromEntries(
+    Array.from({ length: 60 }, (_, index) => {
+      const next = { $ref: `#/$defs/d${index + 1}` }
+      return [`d${index}`, { anyOf: [next, next] }] as const
+    }).concat([["d60", { anyOf: [{ type: "string" }, { type: "string" }] }]] as never),
+  ),
+})
+
+describe("a tool whose input schema would keep the process busy", () => {
+  it.each([
+    ["by a pattern", { properties: { text: { type: "string", pattern: "^(a+)+$" } } }, { text }],
+    ["by a pattern of names", { patternProperties: { "^(a+)+$": { type: "null" } } }, { [text]: 1 }],
+    ["by references that branch", branching(), {}],
+    ["by references in a circle", { anyOf: [{ $ref: "#" }, { $ref: "#" }] }, {}],
+  ])("%s is not called, and says so", async (_, inputSchema, args) => {
+    const result = await called(inputSchema, args)
+    expect(result).toMatchObject({ ok: false, error: { code: "invalid_arguments" } })
+    expect(JSON.stringify(result)).toContain("cannot be checked by the tool's schema in time")
+  })
+
+  it("is called where the check ends, and told what does not fit", async () => {
+    const schema = { properties: { text: { type: "string", pattern: "^(a+)+$" } } }
+    expect(await called(schema, { text: "aaa" })).toMatchObject({ ok: true, data: "done" })
+    expect(await called(schema, { text: "b" })).toMatchObject({
+      ok: false,
+      error: { details: { issues: [{ path: "/text", expected: 'must match pattern "^(a+)+$"' }] } },
+    })
+  })
+
+  it("may hold itself, and then says where the arguments do not fit", async () => {
+    const schema = { properties: { name: { type: "string" }, children: { type: "array", items: { $ref: "#" } } } }
+    expect(await called(schema, { children: [{ name: "leaf" }] })).toMatchObject({ ok: true })
+    expect(await called(schema, { children: [{ children: [{ name: 1 }] }] })).toMatchObject({
+      ok: false,
+      error: { details: { issues: [{ path: "/children/0/children/0/name" }] } },
+    })
+  })
+})
