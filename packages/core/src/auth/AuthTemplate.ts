@@ -66,6 +66,8 @@ export interface OAuth2Template extends PlacementFields {
   readonly issuer?: string | undefined
   readonly authorizationUrl?: string | undefined
   readonly tokenUrl?: string | undefined
+  /** Where `oauth.connect` registers a client at a server that publishes no metadata. With an issuer, its metadata says so. */
+  readonly registrationUrl?: string | undefined
   /** The resource indicator ([RFC 8707](https://www.rfc-editor.org/rfc/rfc8707)). */
   readonly resource?: string | undefined
   readonly dpop?: boolean | undefined
@@ -195,6 +197,7 @@ const oauthKeys = [
   "issuer",
   "authorizationUrl",
   "tokenUrl",
+  "registrationUrl",
   "resource",
   "dpop",
   "authorizationParams",
@@ -348,7 +351,7 @@ const checkOAuthFields = (entry: Record<string, unknown>, path: string): void =>
   ) {
     fault(`${path}.scopes`, "must be a list of scopes without spaces or quotes.")
   }
-  for (const key of ["issuer", "authorizationUrl", "tokenUrl"]) {
+  for (const key of ["issuer", "authorizationUrl", "tokenUrl", "registrationUrl"]) {
     const value = entry[key]
     // A person's browser is sent to one of these: no javascript: or data: URL may stand here.
     if (value !== undefined && !(typeof value === "string" && /^https?:$/.test(URL.parse(value)?.protocol ?? ""))) {

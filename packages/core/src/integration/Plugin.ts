@@ -9,7 +9,7 @@ import type * as Redacted from "effect/Redacted"
 import type { Connection } from "../connection/Connection.ts"
 import type { ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { Identity } from "../identity/Identity.ts"
-import type { ProbeResult } from "../oauth/Discovery.ts"
+import type { ProbeOAuthInput, ProbeResult } from "../oauth/Discovery.ts"
 import type { ElicitationResponse, PluginElicitation } from "../tool/Elicitation.ts"
 import type { ToolDef, ToolProgress, ToolSchema } from "../tool/Tool.ts"
 import type { Integration, IntegrationInput, IntegrationRecord } from "./Integration.ts"
@@ -128,7 +128,7 @@ export interface PluginContext {
   }
   readonly oauth: {
     /** Which authorization server a URL leads to; as `executor.oauth.probe`. */
-    probe(input: { readonly url: string }): Promise<ProbeResult>
+    probe(input: ProbeOAuthInput): Promise<ProbeResult>
   }
   /** Sends without any credential, under the same address policy and limits. For fetching documents. */
   readonly fetch: Fetch
@@ -149,7 +149,7 @@ export interface EffectPluginContext {
     resolveValues(ref: ConnectionRef): Effect.Effect<ReadonlyMap<string, Redacted.Redacted>, PluginContextError>
   }
   readonly oauth: {
-    probe(input: { readonly url: string }): Effect.Effect<ProbeResult, PluginContextError>
+    probe(input: ProbeOAuthInput): Effect.Effect<ProbeResult, PluginContextError>
   }
   readonly fetch: Fetch
 }

@@ -6,7 +6,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import { type ClientAuth, ClientSecretBasic, ClientSecretPost, None } from "oauth4webapi"
+import { type ClientAuth, ClientSecretPost, None } from "oauth4webapi"
 import { randomUUID } from "node:crypto"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
 import type { ClientAuthenticationMethod } from "./OAuthClient.ts"
@@ -65,13 +65,23 @@ const proof = (
 }
 
 const basic = (clientId: string, secret: string, { basicEncoding }: OAuthQuirks): ClientAuth => {
-  if (basicEncoding === undefined || basicEncoding === "form") return ClientSecretBasic(secret)
-  const pair = basicEncoding === "raw" ? `${clientId}:${secret}` : `${secret}:`
+  const pair =
+    basicEncoding === "raw"
+      ? `${clientId}:${secret}`
+      : basicEncoding === "secret_as_user"
+        ? `${secret}:`
+        : `${formEncoded(clientId)}:${formEncoded(secret)}`
   const authorization = `Basic ${Buffer.from(pair, "utf8").toString("base64")}`
   return (_server, _client, _body, headers) => {
     headers.set("authorization", authorization)
   }
 }
+
+/**
+ * As forms are encoded (RFC 6749, appendix B), which leaves `-`, `.`, `_` and `*` as they are: so does what comes of it at the many
+ * servers that take id and secret undecoded.
+ */
+const formEncoded = (text: string): string => new URLSearchParams([["", text]]).toString().slice(1)
 
 /** The issuer alone is the audience: a server that is not the one meant cannot use the assertion at another (RFC 7523bis). */
 const clientAssertion = Effect.fnUntraced(function* (

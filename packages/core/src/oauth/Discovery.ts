@@ -11,6 +11,16 @@ import type { OAuthDiscoveryError } from "./OAuthError.ts"
 import type { OAuthHttp } from "./OAuthHttp.ts"
 import { discoverProtectedResource, type ProtectedResource } from "./ProtectedResource.ts"
 
+/** What to look at: a protected resource, such as an MCP server, or an issuer. */
+export interface ProbeOAuthInput {
+  readonly url: string
+  /**
+   * `WWW-Authenticate` of a 401 that the resource has answered with. Without it the resource is asked with a GET, which some services,
+   * such as MCP servers, answer otherwise than the requests they are there for.
+   */
+  readonly wwwAuthenticate?: string | undefined
+}
+
 /** What `oauth.probe` found. What a server does not offer or say is left out. */
 export interface ProbeResult {
   readonly issuer: string
@@ -32,6 +42,8 @@ export interface ProbeResult {
   readonly codeChallengeMethodsSupported?: ReadonlyArray<string>
   readonly tokenEndpointAuthMethodsSupported?: ReadonlyArray<string>
   readonly clientIdMetadataDocumentSupported: boolean
+  /** The resource takes only tokens that are bound to a key: ask for them with `dpop` in the template (RFC 9728, section 2). */
+  readonly dpopBoundAccessTokensRequired?: true
 }
 
 /** See the file's header. */
@@ -62,16 +74,20 @@ export class Discovery {
    * In this order: what the resource says (RFC 9728), of whose servers the first that publishes metadata; the URL as an issuer; its origin as
    * an issuer, as the MCP specification of 2025-03-26 had it. Endpoints come from a document that names its issuer, never from a guess.
    */
-  probe(url: string): Effect.Effect<ProbeResult, OAuthDiscoveryError> {
-    return Effect.flatMap(this.#resource(url), (resource) =>
+  probe({ url, wwwAuthenticate }: ProbeOAuthInput): Effect.Effect<ProbeResult, OAuthDiscoveryError> {
+    return Effect.flatMap(this.resource({ url, wwwAuthenticate }), (resource) =>
       resource === undefined || resource.authorizationServers.length === 0
         ? Effect.map(this.#asIssuer(url), (server) => toProbeResult(server, resource))
         : Effect.map(this.#firstOf(resource.authorizationServers), (server) => toProbeResult(server, resource)),
     )
   }
 
-  #resource(url: string): Effect.Effect<ProtectedResource | undefined, OAuthDiscoveryError> {
-    return Effect.catch(discoverProtectedResource(this.#http, url), (error) =>
+  /** What a protected resource says about itself; `undefined` where it says nothing. */
+  resource({
+    url,
+    wwwAuthenticate,
+  }: ProbeOAuthInput): Effect.Effect<ProtectedResource | undefined, OAuthDiscoveryError> {
+    return Effect.catch(discoverProtectedResource(this.#http, url, wwwAuthenticate), (error) =>
       error.reason === "not_found" ? Effect.succeed(undefined) : Effect.fail(error),
     )
   }
@@ -155,6 +171,7 @@ const toProbeResult = (server: AuthorizationServer, resource: ProtectedResource 
   ...given("codeChallengeMethodsSupported", server.codeChallengeMethodsSupported),
   ...given("tokenEndpointAuthMethodsSupported", server.tokenEndpointAuthMethodsSupported),
   clientIdMetadataDocumentSupported: server.clientIdMetadataDocumentSupported,
+  ...(resource?.isDpopRequired === true ? { dpopBoundAccessTokensRequired: true } : {}),
 })
 
 const given = <K extends string, A>(name: K, value: A | null | undefined): { readonly [_ in K]?: A } =>

@@ -19,28 +19,34 @@ export interface ProtectedResource {
   readonly scopesSupported: ReadonlyArray<string> | null
   /** Scopes, separated by spaces, that the 401 asked for; they count before those supported. */
   readonly challengedScope: string | null
+  /** Whether it takes no other tokens than those bound to a key (RFC 9449): its 401 names that scheme alone, or its document says so. */
+  readonly isDpopRequired: boolean
 }
 
 /**
  * Asks a resource about itself, in at most four requests: itself without a credential, what its 401 names, and the two well-known
  * places. Fails with `not_found` where there is no document.
+ *
+ * `wwwAuthenticate` is what a 401 of the resource said already; then it is not asked for another one.
  */
 export const discoverProtectedResource = (
   http: OAuthHttp,
   url: string,
+  wwwAuthenticate?: string,
 ): Effect.Effect<ProtectedResource, OAuthDiscoveryError> =>
   Effect.gen(function* () {
     const fault = urlFailure(url)
     if (fault !== undefined) return yield* discoveryError(fault, url)
     const target = new URL(url)
     target.hash = ""
-    const challenge = yield* readChallenge(http, target)
+    const challenge = wwwAuthenticate === undefined ? yield* askChallenge(http, target) : readChallenge(wwwAuthenticate)
     for (const place of new Set([...challenge.metadataUrls, ...wellKnownUrls(target)])) {
       const answer = yield* getMetadata(http, place)
       // The next place may hold a broader document that trusts other servers.
       if (answer.type === "outage") return yield* discoveryError("unavailable", place)
       if (answer.type !== "found" || typeof answer.json["resource"] !== "string") continue
       const { resource, authorization_servers: servers, scopes_supported: scopes } = answer.json
+      const isBindingRequired = answer.json["dpop_bound_access_tokens_required"] === true
       if (!isResourceOf(resource, target)) return yield* discoveryError("resource_mismatch", place)
       const usable = (wordsOf(servers) ?? []).filter(isSecureEndpoint)
       if (Array.isArray(servers) && servers.length > 0 && usable.length === 0)
@@ -50,6 +56,7 @@ export const discoverProtectedResource = (
         authorizationServers: usable,
         scopesSupported: wordsOf(scopes),
         challengedScope: challenge.scope,
+        isDpopRequired: isBindingRequired || challenge.isDpopAlone,
       }
     }
     return yield* discoveryError("not_found", url)
@@ -74,15 +81,16 @@ export const isResourceOf = (named: string, url: URL): boolean => {
 interface ResourceChallenge {
   readonly metadataUrls: ReadonlyArray<string>
   readonly scope: string | null
+  readonly isDpopAlone: boolean
 }
 
-const noChallenge: ResourceChallenge = { metadataUrls: [], scope: null }
+const noChallenge: ResourceChallenge = { metadataUrls: [], scope: null, isDpopAlone: false }
 
 /**
  * What the resource answers a caller without a credential. Only an internal address is a failure here: a resource that streams, breaks
  * or wants another method can still have a document at a well-known place.
  */
-const readChallenge = (http: OAuthHttp, url: URL): Effect.Effect<ResourceChallenge, OAuthDiscoveryError> =>
+const askChallenge = (http: OAuthHttp, url: URL): Effect.Effect<ResourceChallenge, OAuthDiscoveryError> =>
   http
     .send({
       method: "GET",
@@ -92,22 +100,27 @@ const readChallenge = (http: OAuthHttp, url: URL): Effect.Effect<ResourceChallen
       ...metadataLimits,
     })
     .pipe(
-      Effect.map(({ status, headers }) => {
-        if (status !== 401) return noChallenge
-        const challenges = parseChallenges(headers["www-authenticate"] ?? "")
-        const metadataUrl = challengeParameter(challenges, "resource_metadata")
-        return {
-          // One that may not be asked is not asked; the well-known places remain.
-          metadataUrls: metadataUrl !== undefined && isSecureEndpoint(metadataUrl) ? [new URL(metadataUrl).href] : [],
-          scope: scopesOf(challengeParameter(challenges, "scope")),
-        }
-      }),
+      Effect.map(({ status, headers }) =>
+        status === 401 ? readChallenge(headers["www-authenticate"] ?? "") : noChallenge,
+      ),
       Effect.catch((error) =>
         error._tag === "AddressNotAllowedError"
           ? Effect.fail(discoveryError("address_not_allowed", url.href))
           : Effect.succeed(noChallenge),
       ),
     )
+
+const readChallenge = (wwwAuthenticate: string): ResourceChallenge => {
+  const challenges = parseChallenges(wwwAuthenticate)
+  const metadataUrl = challengeParameter(challenges, "resource_metadata")
+  const has = (name: string): boolean => challenges.some(({ scheme }) => scheme === name)
+  return {
+    // One that may not be asked is not asked; the well-known places remain.
+    metadataUrls: metadataUrl !== undefined && isSecureEndpoint(metadataUrl) ? [new URL(metadataUrl).href] : [],
+    scope: scopesOf(challengeParameter(challenges, "scope")),
+    isDpopAlone: has("dpop") && !has("bearer"),
+  }
+}
 
 /** Scopes by the grammar of RFC 6749, section 3.3; anything else is not asked for in anybody's name. */
 const scopesOf = (text: string | undefined): string | null =>

@@ -53,6 +53,8 @@ export type TokenRequest =
       readonly actorTokenType?: string | undefined
       readonly audience?: string | undefined
       readonly requestedTokenType?: string | undefined
+      /** What is issued is a grant for another server and no access token: exactly the requested type, and `N_A` as how to send it. */
+      readonly isGrantExpected?: boolean | undefined
       readonly scope: string | null
       readonly resource: string | null
     }
@@ -77,11 +79,14 @@ export const requestTokens = Effect.fnUntraced(function* (
   if (!isSecureEndpoint(tokenUrl)) {
     return yield* new TokenRequestError({ kind: "refused", host, code: "insecure_endpoint" })
   }
+  const isGrant = request.type === "token_exchange" && request.isGrantExpected === true
   let response = yield* exchange(context, host, request)
   if (dpop !== undefined && isNonceDemanded(response, errorCodeOf(response, quirks))) {
     response = yield* exchange(context, host, request)
   }
-  const body = yield* Effect.fromResult(readTokenResponse(response, { host, quirks, isProven: dpop !== undefined }))
+  const body = yield* Effect.fromResult(
+    readTokenResponse(response, { host, quirks, isProven: dpop !== undefined, isGrant }),
+  )
   const { status, sentAt } = response
   if (request.type === "token_exchange" && !isUsableType(body.issued_token_type, request.requestedTokenType)) {
     const code = body.issued_token_type === undefined ? "issued_token_type_missing" : "not_a_bearer_token"

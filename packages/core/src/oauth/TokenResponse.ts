@@ -34,12 +34,14 @@ export interface TokenResponseReading {
   readonly quirks: OAuthQuirks
   /** Whether the request carried a DPoP proof. */
   readonly isProven: boolean
+  /** Whether a grant for another server was asked for, which is sent to no resource and needs no type (RFC 8693, section 2.2.1). */
+  readonly isGrant?: boolean
 }
 
 /** See the file's header. A failure is classified by what the response says. */
 export const readTokenResponse = (
   response: OAuthResponse,
-  { host, quirks, isProven }: TokenResponseReading,
+  { host, quirks, isProven, isGrant = false }: TokenResponseReading,
 ): Result.Result<NormalizedTokenBody, TokenRequestError> => {
   const { status, sentAt } = response
   const unusable = (code: string): Result.Result<never, TokenRequestError> =>
@@ -65,7 +67,9 @@ export const readTokenResponse = (
   const type = !isSuccess
     ? "unexpected_status"
     : isSendable(accessToken)
-      ? readTokenType(at(paths.tokenType), quirks, isProven)
+      ? isGrant
+        ? "Bearer"
+        : readTokenType(at(paths.tokenType), quirks, isProven)
       : "invalid_token_value"
   if (type !== "Bearer" && type !== "DPoP") {
     // Asking again would bring the same.

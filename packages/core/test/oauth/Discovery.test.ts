@@ -121,9 +121,9 @@ describe("the metadata of an issuer", () => {
 })
 
 describe("probe", () => {
-  const probe = (url: string): Promise<ProbeResult> => Effect.runPromise(new Discovery(openHttp()).probe(url))
+  const probe = (url: string): Promise<ProbeResult> => Effect.runPromise(new Discovery(openHttp()).probe({ url }))
   const failure = (url: string): Promise<OAuthDiscoveryError> =>
-    Effect.runPromise(Effect.flip(new Discovery(openHttp()).probe(url)))
+    Effect.runPromise(Effect.flip(new Discovery(openHttp()).probe({ url })))
 
   it("goes from a resource to its authorization server", async () => {
     const as = await publish((origin) => ({
@@ -150,6 +150,7 @@ describe("probe", () => {
       tokenUrl: `${as.origin}/tenant/token`,
       registrationUrl: `${as.origin}/register`,
       resource: `${rs.origin}/mcp`,
+      resourceScopesSupported: ["files:read"],
       scopesSupported: ["files:read"],
       tokenEndpointAuthMethodsSupported: ["none"],
       clientIdMetadataDocumentSupported: true,

@@ -64,6 +64,13 @@ describe("client_secret_basic", () => {
     expect(formOf(upstream)).toEqual({ grant_type: "client_credentials" })
   })
 
+  it("leaves what forms leave, so that servers which decode nothing understand most of it", async () => {
+    const { upstream, context } = await tokenServer(good)
+    const clientSecret = Redacted.make("pre-registered_secret.1*")
+    await tokensOf({ ...context, client: client({ method: "client_secret_basic", clientSecret }) }, clientCredentials)
+    expect(basicOf(upstream.requests[0]?.headers.authorization)).toBe("client-1:pre-registered_secret.1*")
+  })
+
   it.each(secrets)("sends %j as it is where the server does not decode", async (secret) => {
     const quirks = { basicEncoding: "raw" } as const
     const { upstream, context } = await tokenServer(good, { quirks })

@@ -215,7 +215,7 @@ const providers: Readonly<Record<string, Provider>> = {
         gives: { accessToken: "ntn_1", refreshToken: undefined, life: null, scope: null },
         sends: { grant_type: "authorization_code", code: "code-1", redirect_uri: "https://app.example/cb" },
         sendsNot: ["client_id", "client_secret"],
-        authorization: `Basic ${btoa("client%2D1:secret%2Dof%2Dclient%2D1")}`,
+        authorization: `Basic ${btoa("client-1:secret-of-client-1")}`,
         contentType: "application/json",
       },
     },

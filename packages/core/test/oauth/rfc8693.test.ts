@@ -20,6 +20,21 @@ const request = (parts: Partial<Extract<TokenRequest, { type: "token_exchange" }
 
 const good = { access_token: "access-1", token_type: "Bearer", issued_token_type: type("access_token") }
 
+describe("a token exchange for a grant", () => {
+  const wanted = { requestedTokenType: type("id-jag"), isGrantExpected: true }
+
+  it("takes what is sent to no resource", async () => {
+    const grant = { access_token: "grant-1", token_type: "N_A", issued_token_type: type("id-jag") }
+    const { context } = await tokenServer({ json: grant })
+    expect(clear(await tokensOf(context, request(wanted)))).toMatchObject({ accessToken: "grant-1" })
+  })
+
+  it("does not take an access token in its place", async () => {
+    const { context } = await tokenServer({ json: good })
+    expect(await failureOf(context, request(wanted))).toMatchObject({ code: "not_a_bearer_token" })
+  })
+})
+
 describe("a token exchange", () => {
   it("sends the subject's token and nothing that it was not given", async () => {
     const { upstream, context } = await tokenServer({ json: good })

@@ -8,8 +8,8 @@ import { asked, deepJson, openHttp, publish } from "./metadataServer.ts"
 
 const place = "/.well-known/oauth-protected-resource"
 
-const discover = (url: string, http = openHttp()): Promise<ProtectedResource> =>
-  Effect.runPromise(discoverProtectedResource(http, url))
+const discover = (url: string, http = openHttp(), wwwAuthenticate?: string): Promise<ProtectedResource> =>
+  Effect.runPromise(discoverProtectedResource(http, url, wwwAuthenticate))
 
 const failure = (url: string, http = openHttp()): Promise<OAuthDiscoveryError> =>
   Effect.runPromise(Effect.flip(discoverProtectedResource(http, url)))
@@ -42,8 +42,26 @@ describe("the places where a resource's metadata is looked for", () => {
       authorizationServers: ["https://as.example"],
       scopesSupported: ["files:read", "files:write"],
       challengedScope: "files:read",
+      isDpopRequired: false,
     })
     expect(asked(server)).toEqual(["/mcp", "/meta"])
+  })
+
+  it("are read from a 401 that the caller has, without another one", async () => {
+    const server = await publish((origin) => ({ "/meta": resource(`${origin}/mcp`) }))
+    const known = `Bearer resource_metadata="${server.origin}/meta", scope="files:read"`
+    expect(await discover(`${server.origin}/mcp`, openHttp(), known)).toMatchObject({ challengedScope: "files:read" })
+    expect(asked(server)).toEqual(["/meta"])
+  })
+
+  it.each([
+    ["DPoP", {}, true],
+    ["Bearer, DPoP", {}, false],
+    ["Bearer", { dpop_bound_access_tokens_required: true }, true],
+    ["Bearer", { dpop_bound_access_tokens_required: "yes" }, false],
+  ])("say whether tokens have to be bound to a key: %s, %j", async (schemes, more, isDpopRequired) => {
+    const server = await publish((origin) => ({ [place]: resource(origin, more) }))
+    expect(await discover(server.origin, openHttp(), schemes)).toMatchObject({ isDpopRequired })
   })
 
   it("may be at another host, as RFC 9728 allows", async () => {

@@ -13,6 +13,7 @@ import {
 import type { CallScope } from "../call/callScope.ts"
 import { connectLink, type LinkSettings } from "../link/connectLink.ts"
 import { deriveAuthTemplates } from "./authTemplates.ts"
+import { undescribedTemplates } from "./undescribedTemplates.ts"
 import { canonicalUrl } from "./McpConfig.ts"
 import { McpServerError } from "./McpServerError.ts"
 
@@ -50,9 +51,7 @@ export const probeServer = async (
   const authorization = await authorizationOf(context, { url, wwwAuthenticate })
   if (!("revision" in found)) {
     const authTemplates =
-      authorization === null
-        ? ([{ slug: "bearer", type: "bearer" }, ...deriveAuthTemplates(url, null)] as const)
-        : deriveAuthTemplates(url, authorization)
+      authorization === null ? await undescribedTemplates(context, url) : deriveAuthTemplates(url, authorization)
     return { url, revision: null, server: null, authorizationRequired: true, authorization, authTemplates }
   }
   return {

@@ -31,6 +31,11 @@ export interface StartOAuthInput extends ConnectionRef {
   readonly requestedTokenType?: string | undefined
   /** JWT bearer ([RFC 7523](https://www.rfc-editor.org/rfc/rfc7523)): a signed assertion that somebody else made. */
   readonly assertion?: string | undefined
+  /**
+   * JWT bearer: the slug of a token exchange client, of the same owner, at the organisation's identity provider. There `subjectToken`, an
+   * ID token unless `subjectTokenType` says otherwise, is exchanged for the assertion.
+   */
+  readonly identityClient?: string | undefined
   /** JWT bearer: for whom the client signs an assertion with its own private key, again with each renewal. */
   readonly subject?: string | undefined
 }

@@ -2,7 +2,7 @@
  * `oauth.connect`: connects an account without anybody having to say through which client.
  *
  * The client is found in the order that leaves the least behind: the host's Client ID Metadata Document where the server takes one, an
- * application that was entered for this server, a registration made now. Each belongs to one issuer and is used at no other.
+ * application that was entered for this server, a registration made now. Each belongs to one server and is used at no other.
  */
 import * as Effect from "effect/Effect"
 import type { OAuth2Template } from "../../auth/AuthTemplate.ts"
@@ -14,11 +14,10 @@ import type { IntegrationRecord } from "../../integration/Integration.ts"
 import { IntegrationNotFoundError } from "../../integration/IntegrationError.ts"
 import type { AuthorizationServer } from "../../oauth/AuthorizationServer.ts"
 import type { OAuthClientRecord } from "../../oauth/OAuthClient.ts"
-import type { OAuthDiscoveryError, OAuthStartError } from "../../oauth/OAuthError.ts"
+import type { OAuthStartError } from "../../oauth/OAuthError.ts"
 import type { Resources } from "../Resources.ts"
-import { isSameIssuer } from "./clientServer.ts"
+import { isClientOf } from "./clientServer.ts"
 import { startFailure } from "./OAuthFlow.ts"
-import { protocolOf } from "./protocol.ts"
 import {
   registerDynamicClient,
   type RegisterDynamicClientError,
@@ -26,6 +25,7 @@ import {
 } from "./registerDynamicClient.ts"
 import { startFlow } from "./startFlow.ts"
 import type { StartOAuthError, StartOAuthResult } from "./StartingFlow.ts"
+import { resourceOfTemplate, serverOfTemplate } from "./templateServer.ts"
 
 /** What to connect. */
 export interface ConnectOAuthInput extends ConnectionRef {
@@ -54,9 +54,18 @@ export const connectAccount = (
       return yield* Effect.fail(new IntegrationNotFoundError({ integration: input.integration }))
     }
     const template = yield* templateOf(integration, input.template)
-    const server = yield* serverBehind(resources, integration, template)
+    const resource = yield* resourceOfTemplate(resources, template)
+    const server = yield* serverOfTemplate(resources, integration, template, resource)
     const clientOwner = input.clientOwner ?? "org"
-    const client = yield* clientFor(resources, identity, { integration, template, server, clientOwner, input })
+    const client = yield* clientFor(resources, identity, {
+      integration,
+      template,
+      server,
+      // What the resource may ask for one day, by its own word.
+      laterScope: resource?.scopesSupported?.join(" ") ?? null,
+      clientOwner,
+      input,
+    })
     const { owner, name, identityLabel, redirectUri } = input
     const connection = { owner, name, integration: integration.slug, identityLabel, redirectUri }
     return yield* startFlow(resources, identity, { ...connection, client, clientOwner, template: template.slug })
@@ -66,6 +75,7 @@ interface ClientSearch {
   readonly integration: IntegrationRecord
   readonly template: OAuth2Template
   readonly server: AuthorizationServer
+  readonly laterScope: string | null
   readonly clientOwner: Owner
   readonly input: ConnectOAuthInput
 }
@@ -73,14 +83,14 @@ interface ClientSearch {
 const clientFor = (
   resources: Resources,
   identity: Identity,
-  { integration, template, server, clientOwner, input }: ClientSearch,
+  { integration, template, server, laterScope, clientOwner, input }: ClientSearch,
 ): Effect.Effect<string, ConnectOAuthError> =>
   Effect.gen(function* () {
     const hasDocument = server.clientIdMetadataDocumentSupported && resources.clientMetadataUrl !== undefined
     const entered = hasDocument ? undefined : yield* enteredClient(resources, identity, server, clientOwner)
     if (entered !== undefined) return entered.slug
     if (!hasDocument && server.registrationUrl === null) {
-      const issuer = quote(server.issuer ?? "")
+      const issuer = quote(server.issuer ?? server.tokenUrl ?? "")
       return yield* startFailure(
         "client_needed",
         `the server ${issuer} lets nobody register. Register an application there and enter it with oauth.createClient.`,
@@ -89,26 +99,14 @@ const clientFor = (
     const wanted: RegisterDynamicClientInput = {
       owner: clientOwner,
       slug: `auto-${integration.slug}`,
-      issuer: server.issuer ?? "",
       integration: integration.slug,
       template: template.slug,
       resource: template.resource,
       redirectUri: input.redirectUri,
     }
-    const { slug } = yield* registerDynamicClient(resources, identity, wanted, yield* laterScope(resources, template))
+    const { slug } = yield* registerDynamicClient(resources, identity, wanted, { server, laterScope })
     return slug
   })
-
-/** What the resource may ask for one day, by its own word. */
-const laterScope = (resources: Resources, { resource }: OAuth2Template): Effect.Effect<string | null> =>
-  resource === undefined || !/^https?:/i.test(resource)
-    ? Effect.succeed(null)
-    : Effect.orElseSucceed(
-        Effect.flatMap(protocolOf(resources), ({ discovery }) =>
-          Effect.map(discovery.probe(resource), (found) => found.resourceScopesSupported?.join(" ") ?? null),
-        ),
-        () => null,
-      )
 
 const templateOf = (
   integration: IntegrationRecord,
@@ -125,36 +123,20 @@ const templateOf = (
   )
 }
 
-/** The template's server, else the one that the resource names. */
-const serverBehind = (
-  resources: Resources,
-  { baseUrl, slug }: IntegrationRecord,
-  template: OAuth2Template,
-): Effect.Effect<AuthorizationServer, OAuthStartError | OAuthDiscoveryError> =>
-  Effect.gen(function* () {
-    const { discovery } = yield* protocolOf(resources)
-    if (template.issuer !== undefined) return yield* discovery.server(template.issuer)
-    const resource = baseUrl ?? template.resource
-    if (resource === undefined) {
-      return yield* startFailure(
-        "issuer_missing",
-        `${quote(slug)} names neither an issuer nor a resource to ask for one.`,
-      )
-    }
-    return yield* discovery.server((yield* discovery.probe(resource)).issuer)
-  })
-
 /** A client that somebody entered for this issuer and for people's consent. */
 const enteredClient = (
   resources: Resources,
   { tenant, subject }: Identity,
-  { issuer }: AuthorizationServer,
+  { issuer, tokenUrl }: AuthorizationServer,
   owner: Owner,
 ): Effect.Effect<OAuthClientRecord | undefined, StoreUnavailableError> =>
   Effect.map(
     resources.store.oauth.clients.list({ tenant, subject, owner, limit: Number.MAX_SAFE_INTEGER }),
     (clients) =>
       clients.find(
-        (one) => one.origin === "manual" && one.grant === "authorization_code" && isSameIssuer(one.issuer, issuer),
+        (one) =>
+          one.origin === "manual" &&
+          one.grant === "authorization_code" &&
+          isClientOf(one, { issuer, tokenUrl: tokenUrl ?? "" }),
       ),
   )

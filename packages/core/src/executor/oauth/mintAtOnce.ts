@@ -7,6 +7,7 @@ import type { TokenRequest } from "../../oauth/TokenEndpoint.ts"
 import type { Resources } from "../Resources.ts"
 import { compiledIntegration } from "../../integration/Integration.ts"
 import { pinnedServer } from "./clientServer.ts"
+import { identityAssertion } from "./identityAssertion.ts"
 import { mintConnection } from "./mintConnection.ts"
 import { announceFlow, startFailure } from "./OAuthFlow.ts"
 import type { StartingFlow, StartOAuthError, StartOAuthResult } from "./StartingFlow.ts"
@@ -19,7 +20,7 @@ export const mintAtOnce = (
 ): Effect.Effect<StartOAuthResult, StartOAuthError> =>
   Effect.gen(function* () {
     const { protocol, identity, key, client, quirks, tokenUrl, input } = flow
-    const request = yield* requestOf(flow)
+    const request = yield* requestOf(resources, flow)
     const dpop = flow.dpop ? yield* protocol.makeDpopKey() : undefined
     announceFlow(resources, identity, key, client.record, { type: "oauth.started" })
     const context = { http: protocol.http, tokenUrl, client: client.credential, quirks, dpop }
@@ -56,14 +57,14 @@ export const mintAtOnce = (
     return { status: "connected", connection } as const
   })
 
-const requestOf = (flow: StartingFlow): Effect.Effect<TokenRequest, StartOAuthError> => {
+const requestOf = (resources: Resources, flow: StartingFlow): Effect.Effect<TokenRequest, StartOAuthError> => {
   const { client, scope, resource, input } = flow
   switch (client.record.grant) {
     case "urn:ietf:params:oauth:grant-type:token-exchange":
       return exchangeOf(flow)
     case "urn:ietf:params:oauth:grant-type:jwt-bearer":
       return input.assertion === undefined
-        ? Effect.map(assertionOf(flow), (assertion) => ({ type: "jwt_bearer", assertion, scope, resource }))
+        ? Effect.map(assertionOf(resources, flow), (assertion) => ({ type: "jwt_bearer", assertion, scope, resource }))
         : Effect.succeed({ type: "jwt_bearer", assertion: Redacted.make(input.assertion), scope, resource })
     default:
       return Effect.succeed({ type: "client_credentials", scope, resource })
@@ -92,13 +93,14 @@ const exchangeOf = ({ input, scope, resource }: StartingFlow): Effect.Effect<Tok
   })
 }
 
-const assertionOf = (flow: StartingFlow): Effect.Effect<Redacted.Redacted, StartOAuthError> => {
+const assertionOf = (resources: Resources, flow: StartingFlow): Effect.Effect<Redacted.Redacted, StartOAuthError> => {
   const { protocol, client, scope, server, tokenUrl, input } = flow
   const { privateKey } = client.credential
+  if (input.identityClient !== undefined) return identityAssertion(resources, flow, input.identityClient)
   if (input.subject === undefined) {
     return startFailure(
       "assertion_missing",
-      "the JWT bearer grant needs assertion, or subject and a client with a private key.",
+      "the JWT bearer grant needs assertion, identityClient, or subject and a client with a private key.",
     )
   }
   if (privateKey === undefined) {

@@ -25,7 +25,7 @@ import { scopeSet, scopeUnion } from "../../oauth/TokenSet.ts"
 import type { Resources } from "../Resources.ts"
 import { checkResource, clientKey, grantOf, invalid } from "./clientInput.ts"
 import type { ClientSecrets } from "./clientItems.ts"
-import { isSameIssuer } from "./clientServer.ts"
+import { isClientOf } from "./clientServer.ts"
 import { announceClient } from "./OAuthClients.ts"
 import { type Protocol, protocolOf } from "./protocol.ts"
 import { type ClientContent, clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
@@ -60,7 +60,8 @@ interface Wanted {
   readonly key: OAuthClientKey
   readonly grant: OAuthGrantType
   readonly server: AuthorizationServer
-  readonly issuer: string
+  /** `null`: the endpoints were entered by hand. */
+  readonly issuer: string | null
   readonly redirectUri: string | null
   readonly scope: string | null
   /** Scopes that may be asked for later, so that nobody has to register again for them. */
@@ -68,12 +69,20 @@ interface Wanted {
   readonly resource: string | null
 }
 
-/** See the file's header. `laterScope` is registered as well where something is registered, and not otherwise missed. */
+/** What a caller knows besides what a host says. */
+export interface RegistrationKnowledge {
+  /** The authorization server, in place of `issuer` and `url`. */
+  readonly server?: AuthorizationServer | undefined
+  /** Registered as well where something is registered, and not otherwise missed. */
+  readonly laterScope?: string | null | undefined
+}
+
+/** See the file's header. */
 export const registerDynamicClient = (
   resources: Resources,
   identity: Identity,
   input: RegisterDynamicClientInput,
-  laterScope: string | null = null,
+  { server, laterScope = null }: RegistrationKnowledge = {},
 ): Effect.Effect<OAuthClient, RegisterDynamicClientError> =>
   Effect.gen(function* () {
     const key = yield* clientKey(identity, input.owner, input.slug)
@@ -82,7 +91,10 @@ export const registerDynamicClient = (
     const redirectUri = grant === "authorization_code" ? yield* checkedRedirectUri(resources, protocol, input) : null
     if (input.resource !== undefined) yield* checkResource(input.resource)
     const scopes = yield* scopesOf(resources, identity, input)
-    const found = yield* findServer(protocol, input)
+    const found =
+      server === undefined
+        ? yield* findServer(protocol, input)
+        : { server, issuer: server.issuer, resource: input.resource ?? null }
     const offline = found.server.scopesSupported?.includes("offline_access") === true ? "offline_access" : null
     const isAsked = grant === "authorization_code" || grant === deviceCode
     const wanted: Wanted = {
@@ -141,7 +153,9 @@ const isFitting = (
 ): boolean => {
   const { registration } = existing
   if (registration === null || existing.grant !== wanted.grant || existing.resource !== wanted.resource) return false
-  if (!isSameIssuer(existing.issuer, wanted.issuer) || registration.redirectUri !== wanted.redirectUri) return false
+  const { issuer, server } = wanted
+  if (!isClientOf(existing, { issuer, tokenUrl: server.tokenUrl ?? "" })) return false
+  if (registration.redirectUri !== wanted.redirectUri) return false
   if (registration.secretExpiresAt !== null && registration.secretExpiresAt - marginMs <= now) return false
   // A document says for itself which scopes it is for; but it has to be the one that the host serves now.
   if (existing.origin === "metadata_document") return existing.clientId === documentUrl
@@ -202,12 +216,13 @@ const byRegistration = (
   )
 }
 
-const contentOf = ({ key, grant, issuer, resource }: Wanted) => ({
+const contentOf = ({ key, grant, issuer, server, resource }: Wanted) => ({
   ...key,
   grant,
   issuer,
-  authorizationUrl: null,
-  tokenUrl: null,
+  // With an issuer they come from its metadata.
+  authorizationUrl: issuer === null ? server.authorizationUrl : null,
+  tokenUrl: issuer === null ? server.tokenUrl : null,
   deviceAuthorizationUrl: null,
   revocationUrl: null,
   pushedAuthorizationRequestUrl: null,
@@ -235,7 +250,7 @@ const findServer = (
       resource: null,
     }))
   }
-  return Effect.flatMap(protocol.discovery.probe(given), (probed) =>
+  return Effect.flatMap(protocol.discovery.probe({ url: given }), (probed) =>
     Effect.map(protocol.discovery.server(probed.issuer), (server) => ({
       server,
       issuer: server.issuer ?? probed.issuer,

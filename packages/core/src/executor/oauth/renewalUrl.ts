@@ -12,6 +12,7 @@ import type { Resources } from "../Resources.ts"
 import type { GrantedConnection } from "./GrantedConnection.ts"
 import { offeredFlowUrl } from "./offeredFlow.ts"
 import type { WiderScope } from "./StartingFlow.ts"
+import { hasMoved, resourceOfTemplate } from "./templateServer.ts"
 import { refreshLeaseKey } from "./tokenItems.ts"
 
 /** A wider scope that was asked for so often and still does not do is not asked for again. */
@@ -70,7 +71,18 @@ const renewalUrl = (
   const wider = code === "insufficient_scope" ? widerScope(grant, scope) : { scope: grant.requestedScope, stepUps: 0 }
   if (wider === undefined) return Effect.undefined
   const input = { owner, integration, name, template, client, clientOwner: row.oauthClientOwner ?? owner }
-  return offeredFlowUrl(resources, identity, input, wider, offerKey(selected, wider))
+  const offered = offeredFlowUrl(resources, identity, input, wider, offerKey(selected, wider))
+  // Tokens that were turned away may be of a server that the resource has left: another flow there would end the same.
+  return code === "insufficient_scope"
+    ? offered
+    : Effect.flatMap(isAtFormerServer(resources, selected), (isFormer) => (isFormer ? Effect.undefined : offered))
+}
+
+const isAtFormerServer = (resources: Resources, { integration, row }: GrantedConnection): Effect.Effect<boolean> => {
+  const template = integration.authTemplates.find(({ slug }) => slug === row.template)
+  return template?.type !== "oauth2" || template.issuer === undefined
+    ? Effect.succeed(false)
+    : Effect.map(resourceOfTemplate(resources, template), (resource) => hasMoved(template, resource))
 }
 
 /** What was asked for before together with what is asked for now; `undefined` when that has been tried often enough. */

@@ -1,8 +1,10 @@
 /**
  * `oauth.connect`: which client is used, and that one is made only where none is there, before the certified oidc-provider.
  */
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { createExecutor, memoryProvider } from "@keyward/core"
 import { fakeUpstream } from "@keyward/core/testing"
+import { acmePlugin } from "../acme.ts"
 import { account, clientOf, connectAt, oidcCallback, setOidcStage } from "./oidcStage.ts"
 
 const clientMetadataUrl = "https://app.example.com/oauth/client.json"
@@ -80,6 +82,78 @@ describe("oauth.connect", () => {
     await expect(stage.executor.oauth.connect(account)).rejects.toMatchObject({
       _tag: "OAuthStartError",
       reason: "client_needed",
+    })
+  })
+
+  it("registers at the endpoints of a template, once, and not for another server", async () => {
+    await using server = await fakeUpstream(({ path }) =>
+      path === "/register"
+        ? { status: 201, json: { client_id: "registered" } }
+        : { json: { access_token: "access-1", token_type: "Bearer" } },
+    )
+    const stage = await setOidcStage()
+    const endpointsAt = (origin: string) => ({
+      slug: "bare",
+      baseUrl: server.origin,
+      authTemplates: [
+        {
+          slug: "oauth",
+          type: "oauth2",
+          authorizationUrl: `${origin}/authorize`,
+          tokenUrl: `${origin}/token`,
+          registrationUrl: `${origin}/register`,
+        } as const,
+      ],
+    })
+    const executor = await createExecutor({
+      subject: "alice",
+      plugins: [acmePlugin()] as const,
+      providers: [memoryProvider()],
+      redirectUri: oidcCallback,
+      egress: { allowHosts: ["127.0.0.1", "localhost"] },
+    })
+    onTestFinished(() => executor.close())
+    // A client of other endpoints is another server's.
+    await executor.oauth.createClient({
+      ...clientOf(stage.provider, { slug: "foreign" }),
+      issuer: undefined,
+      authorizationUrl: "https://other.example/authorize",
+      tokenUrl: "https://other.example/token",
+    })
+    const bare = { ...account, integration: "bare" }
+    await executor.acme.add(endpointsAt(server.origin))
+    for (const name of ["main", "other"]) {
+      const started = await executor.oauth.connect({ ...bare, name })
+      if (started.status !== "redirect") throw new Error(started.status)
+      const url = new URL(started.authorizationUrl)
+      expect(url.origin + url.pathname).toBe(`${server.origin}/authorize`)
+      expect(url.searchParams.get("client_id")).toBe("registered")
+      await executor.oauth.complete({ state: started.state, code: "code-1" })
+    }
+    expect(server.requests.map(({ path }) => path)).toEqual(["/register", "/token", "/token"])
+    const moved = server.origin.replace("127.0.0.1", "localhost")
+    await executor.acme.add(endpointsAt(moved))
+    await executor.oauth.connect(bare)
+    expect(server.requests.filter(({ path }) => path === "/register")).toHaveLength(2)
+  })
+
+  it("refuses a template whose server the resource does not name any more", async () => {
+    let named = ""
+    await using resource = await fakeUpstream(({ path, headers }) =>
+      path.startsWith("/.well-known/oauth-protected-resource")
+        ? { json: { resource: `http://${headers.host}`, authorization_servers: [named] } }
+        : { status: 404 },
+    )
+    const stage = await setOidcStage({ config: { egress: { allowHosts: ["127.0.0.1"] } } })
+    named = stage.provider.issuer
+    const template = { slug: "oauth", type: "oauth2", issuer: named, resource: resource.origin } as const
+    await stage.executor.acme.add({ slug: "files", baseUrl: resource.origin, authTemplates: [template] })
+    await stage.executor.oauth.createClient(clientOf(stage.provider))
+    expect(await stage.executor.oauth.connect(account)).toMatchObject({ status: "redirect" })
+    named = "https://other.example"
+    await expect(stage.executor.oauth.connect(account)).rejects.toMatchObject({
+      _tag: "OAuthStartError",
+      reason: "authorization_server_moved",
     })
   })
 

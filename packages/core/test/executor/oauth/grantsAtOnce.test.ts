@@ -3,9 +3,9 @@
  * connected by `start` itself.
  */
 import { generateKeyPair, exportPKCS8, jwtVerify } from "jose"
-import { describe, expect, it } from "vitest"
+import { describe, expect, it, onTestFinished } from "vitest"
 import type { CreateOAuthClientInput, StartOAuthInput } from "@keyward/core"
-import { canary, CanaryScanner } from "@keyward/core/testing"
+import { canary, CanaryScanner, fakeUpstream } from "@keyward/core/testing"
 import { rejectionOf } from "../acme.ts"
 import { appByHand, appOf, flowOfMine, mine, setOAuthStage } from "./oauthStage.ts"
 
@@ -159,5 +159,67 @@ describe("JWT bearer", () => {
     const { server, start } = await setApp({ grant: bearer, ...app })
     expect(await rejectionOf(start(input))).toMatchObject({ _tag: "OAuthStartError", reason })
     expect(server.requests("token")).toEqual([])
+  })
+})
+
+describe("an identity provider's assertion", () => {
+  const jag = "urn:ietf:params:oauth:token-type:id-jag"
+  const issued = { access_token: "assertion-1", token_type: "N_A", issued_token_type: jag }
+
+  const setProvider = async (answer: Readonly<Record<string, unknown>> = issued) => {
+    const provider = await fakeUpstream(() => ({ json: answer }))
+    onTestFinished(() => provider.close())
+    const stage = await setOAuthStage({ config: { egress: { allowHosts: ["127.0.0.1"] } } })
+    const { executor, server } = stage
+    await executor.oauth.createClient({
+      owner: "org",
+      slug: "workforce",
+      grant: exchange,
+      clientId: "at-provider",
+      tokenUrl: `${provider.origin}/token`,
+    })
+    await executor.oauth.createClient(
+      appOf(server, { grant: bearer, clientSecret: "s", resource: "https://api.example/" }),
+    )
+    const start = (input: Partial<StartOAuthInput> = {}) =>
+      executor.oauth.start({ ...flowOfMine, identityClient: "workforce", ...input })
+    return { ...stage, provider, start }
+  }
+
+  it("is had for the person's ID token and connects them without their consent", async () => {
+    const subjectToken = canary("id-token")
+    const { start, provider, server, events } = await setProvider()
+    const started = await start({ subjectToken })
+    expect(started).toMatchObject({ status: "connected", connection: { address: "tools.api.user.main" } })
+    expect(Object.fromEntries(new URLSearchParams(provider.requests[0]?.text))).toEqual({
+      grant_type: exchange,
+      subject_token: subjectToken,
+      subject_token_type: "urn:ietf:params:oauth:token-type:id_token",
+      requested_token_type: jag,
+      audience: server.issuer,
+      resource: "https://api.example/",
+      scope: "read write",
+      client_id: "at-provider",
+    })
+    expect(Object.fromEntries(server.requests("token").at(-1)?.parameters ?? [])).toMatchObject({
+      grant_type: bearer,
+      assertion: "assertion-1",
+    })
+    new CanaryScanner([subjectToken]).expectNone([started, events], "the result and the events")
+  })
+
+  it("is not had for an access token, which the provider must not give in its place", async () => {
+    const { start, server } = await setProvider({ ...issued, issued_token_type: accessTokenType })
+    expect(await rejectionOf(start({ subjectToken: "id-token-1" }))).toMatchObject({ reason: "identity_refused" })
+    expect(server.requests("token")).toEqual([])
+  })
+
+  it("needs the ID token and a client of the provider", async () => {
+    const { start } = await setProvider()
+    expect(await rejectionOf(start())).toMatchObject({ reason: "subject_token_missing" })
+    const absent = start({ identityClient: "absent", subjectToken: "id-token-1" })
+    expect(await rejectionOf(absent)).toMatchObject({ reason: "client_not_found" })
+    const wrong = start({ identityClient: "app", subjectToken: "id-token-1" })
+    expect(await rejectionOf(wrong)).toMatchObject({ reason: "client_not_found" })
   })
 })
