@@ -5,8 +5,10 @@
  * all of that goes into the hash that it is filed under.
  */
 import { createHash, randomBytes } from "node:crypto"
+import * as Effect from "effect/Effect"
 import type { ConnectionRow } from "../connection/Connection.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { ApprovalRecord, ApprovalScope, ApprovalStatus } from "../policy/Approval.ts"
 import { type ApprovalKeys, approvalKey, signApproval } from "../policy/approvalSignature.ts"
 import { approvalWords, showArguments, type ShownArgument } from "../policy/approvalWords.ts"
@@ -14,7 +16,9 @@ import { canonicalArguments } from "../policy/canonicalArguments.ts"
 import type { Decision } from "../policy/decide.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import { toolAddress } from "../tool/ToolAddress.ts"
+import { actingAgent } from "./access.ts"
 import type { SelectedConnection } from "./ConnectionSelector.ts"
+import type { Resources } from "./Resources.ts"
 
 /** A call that policy wants a person asked about. */
 export interface CallInQuestion {
@@ -41,7 +45,17 @@ export interface ApprovalQuestion {
 }
 
 /** Puts a call into words. */
-export const approvalQuestion = (call: CallInQuestion): ApprovalQuestion => {
+export const approvalQuestion = (
+  resources: Resources,
+  call: CallInQuestion,
+): Effect.Effect<ApprovalQuestion, StoreUnavailableError> => {
+  const { identity } = call.selected
+  if (identity.agent === undefined) return Effect.succeed(questionOf(call, null))
+  // An agent that is made again under its id is another one, and has no approval yet.
+  return Effect.map(actingAgent(resources, identity), (agent) => questionOf(call, agent?.incarnation ?? null))
+}
+
+const questionOf = (call: CallInQuestion, agent: string | null): ApprovalQuestion => {
   const { selected, tool, args, decision } = call
   const { row, identity, integration } = selected
   const address = toolAddress(row, tool.name)
@@ -61,7 +75,7 @@ export const approvalQuestion = (call: CallInQuestion): ApprovalQuestion => {
     arguments: shown,
     canonical: canonicalArguments(args),
     scope: [
-      JSON.stringify([identity.tenant, identity.subject, identity.agent ?? null]),
+      JSON.stringify([identity.tenant, identity.subject, identity.agent ?? null, agent]),
       address,
       integration.fingerprint,
       toolDigest(tool),

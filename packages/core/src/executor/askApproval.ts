@@ -12,6 +12,7 @@ import { isSigned } from "../policy/approvalSignature.ts"
 import { canonicalArguments } from "../policy/canonicalArguments.ts"
 import { ElicitationDeclinedError, type ElicitationHandler, requireApproval } from "../tool/Elicitation.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
+import { agreedCall, type AgreedCallError } from "./agreedCall.ts"
 import { announce, type RowEvent } from "./announce.ts"
 import { type ApprovalQuestion, approvalQuestion, approvalRecord, keysOf, newApprovalId } from "./approvalQuestion.ts"
 import type { CallInQuestion } from "./approvalQuestion.ts"
@@ -25,25 +26,25 @@ export const askApproval = (
   call: CallInQuestion,
   handler: ElicitationHandler | undefined,
   trace: CallTrace | undefined,
-): Effect.Effect<ToolResult | undefined, ElicitationDeclinedError | StoreUnavailableError> => {
+): Effect.Effect<ToolResult | undefined, AgreedCallError> => {
   if (handler === "accept-all") {
     if (trace !== undefined) trace.approval = handler
     return Effect.undefined
   }
   return Effect.gen(function* () {
-    const question = approvalQuestion(call)
+    const question = yield* approvalQuestion(resources, call)
     const given = yield* useApproval(resources, question)
     if (given?.status === "accepted") {
       const remember = given.remember ?? "once"
       if (trace !== undefined) trace.approval = remember
       announceApproval(resources, question, { type: "approval.used", approval: given.id, remember })
-      return undefined
+      return yield* agreedCall(resources, question)
     }
     if (handler === undefined || handler !== "defer") {
       const response = yield* askNow(resources, question, handler)
       if (trace !== undefined) trace.approval = "handler"
       yield* remembered(resources, question, response)
-      return undefined
+      return yield* agreedCall(resources, question)
     }
     if (given?.status === "declined") return approvalDeclined(given)
     const pending = given ?? (yield* keepQuestion(resources, question))
@@ -56,8 +57,9 @@ export const standingApproval = (
   resources: Resources,
   call: CallInQuestion,
 ): Effect.Effect<ApprovalRecord | undefined, StoreUnavailableError> =>
-  Effect.map(validApprovals(resources, approvalQuestion(call)), (records) =>
-    records.find(({ status }) => status === "accepted"),
+  approvalQuestion(resources, call).pipe(
+    Effect.flatMap((question) => validApprovals(resources, question)),
+    Effect.map((records) => records.find(({ status }) => status === "accepted")),
   )
 
 /** What there is for a call: an approval, which is used up by this if it holds once, or else the question that was put or its refusal. */

@@ -62,7 +62,7 @@ export class ElicitationDeclinedError extends taggedError<ElicitationDeclinedErr
 ) {
   override get message(): string {
     if (this.action === "changed") {
-      return `The arguments of ${quote(this.tool, 200)} changed while a person was asked about them. Call it again, and leave them alone meanwhile.`
+      return `What a person was asked about changed meanwhile: the arguments, the account or the tool ${quote(this.tool, 200)}. Call it again, and leave the arguments alone.`
     }
     return this.action === "unanswered"
       ? `The call of ${quote(this.tool, 200)} needs a person's approval, and nobody answered. Pass onElicitation to createExecutor or execute.`

@@ -5,6 +5,7 @@ import {
   createExecutor,
   type ElicitationRequest,
   type ElicitationResponse,
+  type Executor,
   type ExecutorConfig,
   memoryProvider,
   memoryStore,
@@ -224,6 +225,32 @@ describe("an approval that is answered later", () => {
     expect(await rejectionOf(alice.approvals.answer(id, { action: "accept" }))).toBeInstanceOf(ApprovalNotFoundError)
     expect(await askedOf(alice.execute(address, { repo: "b" }))).not.toBe(id)
     expect(await Effect.runPromise(store.approvals.get("default", id))).toBeUndefined()
+  })
+
+  it("is for the arguments that the tool gets, not for what they were when it was found", async () => {
+    const kept = memoryStore()
+    let changed = (): void => undefined
+    const store: Store = {
+      ...kept,
+      approvals: {
+        ...kept.approvals,
+        find: (tenant, keys) =>
+          Effect.delay(
+            Effect.tap(kept.approvals.find(tenant, keys), () => Effect.sync(() => changed())),
+            "1 millis",
+          ),
+      },
+    }
+    const { alice, askedOf, runs } = await setDeleting({ config: { store } })
+    const args: Record<string, unknown> = { repo: "harmless" }
+    const id = await askedOf(alice.execute(address, args))
+    await alice.approvals.answer(id, { action: "accept", remember: "arguments" })
+    changed = () => (args["repo"] = "precious")
+    expect(await rejectionOf(alice.execute(address, args))).toMatchObject({
+      _tag: "ElicitationDeclinedError",
+      action: "changed",
+    })
+    expect(runs).toEqual([])
   })
 
   it("goes to one of many calls that want it at the same time", async () => {
@@ -448,6 +475,48 @@ describe("the host's handler", () => {
     expect(await alice.approvals.list()).toEqual([])
   })
 
+  it.each<[string, (executor: Executor) => Promise<unknown>, object]>([
+    [
+      "a rule blocks the tool",
+      ({ policies }) => policies.create({ owner: "org", pattern: "*", action: "block" }),
+      { _tag: "ToolBlockedError" },
+    ],
+    ["the connection is gone", ({ connections }) => connections.remove(main), { _tag: "ConnectionNotFoundError" }],
+    [
+      "the account is another",
+      ({ connections }) => connections.create({ ...main, template: "bearer", value: "secret-2" }),
+      { _tag: "ElicitationDeclinedError", action: "changed" },
+    ],
+    [
+      "the mode allows no such account",
+      ({ integrations }) => integrations.setIdentityMode("api", "per_user"),
+      { _tag: "ElicitationDeclinedError", action: "changed" },
+    ],
+    ["the grant is revoked", ({ agents }) => agents.revoke("helper", main), { _tag: "ConnectionNotFoundError" }],
+    ["the agent is removed", ({ agents }) => agents.remove("helper"), { _tag: "ConnectionNotFoundError" }],
+  ])("has its answer come too late where meanwhile %s", async (_, change, refused) => {
+    let meanwhile = (): Promise<unknown> => Promise.resolve()
+    const stage = await setAsking(async () => {
+      await meanwhile()
+      return { action: "accept", remember: "arguments" }
+    })
+    await stage.executor.agents.create({ id: "helper", integrations: ["api"] })
+    await stage.executor.agents.grant("helper", { connection: main, access: ["read", "write"] })
+    const agent = await stage.alice.asAgent("helper")
+    meanwhile = () => change(stage.executor)
+    expect(await rejectionOf(agent.execute(address, {}))).toMatchObject(refused)
+    expect(stage.runs).toEqual([])
+  })
+
+  it("has a call in which meanwhile the connection was disabled say so", async () => {
+    const stage = await setAsking(async () => {
+      await stage.executor.connections.disable(main)
+      return { action: "accept" }
+    })
+    expect(failureOf(await stage.alice.execute(address, {}))).toMatchObject({ code: "connection_disabled" })
+    expect(stage.runs).toEqual([])
+  })
+
   it.each(["decline", "cancel"] as const)(
     "that answers %s keeps the call from being made, and nothing is remembered",
     async (action) => {
@@ -492,5 +561,24 @@ describe("an agent", () => {
     await alice.approvals.answer(id, { action: "accept", remember: "arguments" })
     expect(await agent.execute(address, {})).toMatchObject({ ok: true })
     await askedOf(alice.execute(address, {}))
+  })
+
+  it("that is made again under its id has no approval that was given for the one before", async () => {
+    const { executor, alice, askedOf } = await setDeleting()
+    const made = async () => {
+      await executor.agents.create({ id: "helper", integrations: ["api"] })
+      await executor.agents.grant("helper", { connection: main, access: ["read", "write"] })
+      return alice.asAgent("helper")
+    }
+    const talk = { conversation: "c" }
+    const agent = await made()
+    for (const remember of ["arguments", "conversation"] as const) {
+      const id = await askedOf(agent.execute(address, { remember }, talk))
+      await alice.approvals.answer(id, { action: "accept", remember })
+      expect(await agent.execute(address, { remember }, talk)).toMatchObject({ ok: true })
+    }
+    await executor.agents.remove("helper")
+    const other = await made()
+    for (const remember of ["arguments", "conversation"]) await askedOf(other.execute(address, { remember }, talk))
   })
 })
