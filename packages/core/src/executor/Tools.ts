@@ -31,6 +31,7 @@ import { type OfferedToolsFilter, optional, walkOfferedTools } from "./offeredTo
 import { decisionOn } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
 import { selectAccount } from "./selectAccount.ts"
+import { unselectedTools } from "./unselectedTools.ts"
 
 /** Which tools to list. */
 export interface ListToolsInput extends OfferedToolsFilter {
@@ -116,7 +117,11 @@ const shortSchema = (
       const shared = identity.agent === undefined ? sharedCatalogOf(resources, integration) : Effect.undefined
       return Effect.flatMap(shared, (catalog): Effect.Effect<ToolSchema | null, ToolSchemaError> => {
         const found = catalog?.get(tool)
-        if (found !== undefined) return schemaOf(resources, integration, found)
+        if (found !== undefined) {
+          return Effect.flatMap(unselectedTools(resources, identity, integration.slug, error), (isShown) =>
+            isShown(found) ? schemaOf(resources, integration, found) : Effect.succeed(null),
+          )
+        }
         return catalog === undefined && error._tag === "AmbiguousAccountError"
           ? Effect.fail(error)
           : Effect.succeed(null)

@@ -17,6 +17,7 @@ import {
 import { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
 import { connectionAddress } from "../connection/ConnectionRef.ts"
 import { quote } from "../error/KeywardError.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity, Owner } from "../identity/Identity.ts"
 import { modeAllows, pinnedOwner } from "../identity/IdentityMode.ts"
 import { identityModeOf, type IntegrationRecord } from "../integration/Integration.ts"
@@ -32,6 +33,7 @@ import type { Resources } from "./Resources.ts"
 import { integrationOfCall, selectAccount, type SelectedAccount } from "./selectAccount.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
 import { type ExecuteError, invokeSelected } from "./ToolInvoker.ts"
+import { unselectedTools } from "./unselectedTools.ts"
 
 /** Options of {@link callTool}. */
 export interface CallOptions extends ExecuteOptions {
@@ -182,15 +184,27 @@ const refused = <E extends IdentityModeError | IdentityConflictError | SubjectRe
   })
 
 /** A problem is answered, unless there is no such tool: then it is pointless to connect anything. */
-const problem = (call: SelectingCall, error: AccountProblem): Effect.Effect<ToolResult, ToolNotFoundError> => {
+const problem = (
+  call: SelectingCall,
+  error: AccountProblem,
+): Effect.Effect<ToolResult, ToolNotFoundError | StoreUnavailableError> => {
   const { resources, identity, integration, tool } = call
   const catalog = identity.agent === undefined ? sharedCatalogOf(resources, integration) : Effect.undefined
   return Effect.flatMap(
     Effect.catch(catalog, () => Effect.undefined),
-    (known) => {
+    (known): Effect.Effect<ToolResult, ToolNotFoundError | StoreUnavailableError> => {
       if (known !== undefined && known.get(tool) === undefined) {
-        const suggestions = known.near(tool, 5).map((near) => shortAddress(integration.slug, near))
-        return Effect.fail(new ToolNotFoundError({ address: shortAddress(integration.slug, tool), suggestions }))
+        return Effect.flatMap(unselectedTools(resources, identity, integration.slug, error), (isShown) => {
+          const near = known.near(tool, known.tools.length).flatMap((name) => known.get(name) ?? [])
+          const suggestions = near.filter(isShown).slice(0, 5)
+          const address = shortAddress(integration.slug, tool)
+          return Effect.fail(
+            new ToolNotFoundError({
+              address,
+              suggestions: suggestions.map(({ name }) => shortAddress(integration.slug, name)),
+            }),
+          )
+        })
       }
       report(call, accountCode(error), error)
       return Effect.succeed(accountFailure(error))

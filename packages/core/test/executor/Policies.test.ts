@@ -104,6 +104,23 @@ describe("rules", () => {
     )
   })
 
+  it("keep blocked tools from callers who have no account to call them as yet, or too many", async () => {
+    const { executor, alice } = await setTools()
+    const told = async () => {
+      const error = (await rejectionOf(alice.call("api", "repos/delet"))) as ToolNotFoundError
+      const schemas = await Promise.all(["get", "delete"].map((tool) => alice.tools.schema(`tools.api.repos/${tool}`)))
+      return [error.suggestions.includes("tools.api.repos/delete"), ...schemas.map((schema) => schema !== null)]
+    }
+    expect(await told()).toEqual([true, true, true])
+    const rule = await executor.policies.create({ owner: "org", pattern: "tools.*.*.*.repos/delete", action: "block" })
+    expect(await told()).toEqual([false, true, false])
+    for (const name of ["one", "two"])
+      await alice.connections.create({ ...main, owner: "user", name, template: "none" })
+    expect(await told()).toEqual([false, true, false])
+    await executor.policies.update(rule.id, { pattern: "tools.api.user.one.repos/delete" })
+    expect(await told()).toEqual([true, true, true])
+  })
+
   it("decide in their order within an owner, which can be changed", async () => {
     const { executor } = await setTools()
     const wide = await executor.policies.create({ owner: "org", pattern: "*", action: "block" })
