@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import type { Span } from "effect/Tracer"
 import { applyAuth, type CredentialValues, isSameCredential } from "../auth/applyAuth.ts"
 import type { CompiledTemplate } from "../auth/AuthTemplate.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
@@ -25,6 +26,7 @@ import { andThen } from "./andThen.ts"
 import type { CallStop } from "./CallStop.ts"
 import type { CredentialSource } from "./CredentialSource.ts"
 import type { ProofOfPossession } from "./oauth/ProofOfPossession.ts"
+import { inSpan, type SpanPlace } from "./inSpan.ts"
 import { redactDeep } from "./redactDeep.ts"
 import type { Resources } from "./Resources.ts"
 import { runPromise } from "./runPromise.ts"
@@ -35,30 +37,44 @@ export interface AuthorizedResponse {
   readonly authorizer: RequestAuthorizer
 }
 
+/** Who is told of a request before it leaves; its call's span is the one around it. */
+export interface RequestObserver {
+  readonly span: Span | undefined
+  headFor(url: URL): void
+}
+
 /** Sends one request under a connection's credential. See the file's header for the order of things. */
 export const sendAuthorized = (
   resources: Resources,
   binding: OriginBinding,
   source: CredentialSource,
   request: UnboundRequest,
-  headFor?: (url: URL) => void,
+  observer?: RequestObserver,
 ): Effect.Effect<AuthorizedResponse, HttpError | ConnectionCredentialError> =>
   andThen(bindUrl(request.url, binding), (url) =>
-    andThen(source.template, (template) =>
-      andThen(source.resolve(template), (values) => {
-        const wire = toWire(request, url)
-        headFor?.(url)
-        return andThen(authorizerOf(source, template, values), (authorizer) =>
-          resources.egress.sendThen(wire, authorizer, (response) =>
-            source.proof !== undefined
-              ? sendProven(resources, source, source.proof, template, values, wire, { response, authorizer })
-              : response.status === 401
-                ? retryAnew(resources, source, template, values, wire, { response, authorizer })
-                : Effect.succeed({ response, authorizer }),
-          ),
-        )
-      }),
-    ),
+    andThen(source.template, (template) => {
+      const place = (): SpanPlace => ({ parent: observer?.span, attributes: { connection: source.connection } })
+      return andThen(
+        inSpan(resources, "keyward.resolve", place, () => source.resolve(template)),
+        (values) => {
+          const wire = toWire(request, url)
+          observer?.headFor(url)
+          return andThen(
+            inSpan(resources, "keyward.apply", place, () => authorizerOf(source, template, values)),
+            (authorizer) =>
+              inSpan(resources, "keyward.send", place, () =>
+                resources.egress.sendThen(wire, authorizer, (response) =>
+                  source.proof !== undefined
+                    ? sendProven(resources, source, source.proof, template, values, wire, { response, authorizer })
+                    : response.status === 401
+                      ? retryAnew(resources, source, template, values, wire, { response, authorizer })
+                      : Effect.succeed({ response, authorizer }),
+                ),
+              ),
+          )
+        },
+      )
+    }),
   )
 
 /** Sends one request without any credential, still bound to the integration's origins where there is one. */
@@ -66,12 +82,15 @@ export const sendAnonymous = (
   resources: Resources,
   binding: OriginBinding | undefined,
   request: UnboundRequest,
-  headFor?: (url: URL) => void,
+  observer?: RequestObserver,
 ): Effect.Effect<AuthorizedResponse, HttpError> =>
   andThen(binding === undefined ? anyOrigin(request.url) : bindUrl(request.url, binding), (url) => {
-    headFor?.(url)
-    return resources.egress.sendThen(toWire(request, url), noAuthorizer, (response) =>
-      Effect.succeed({ response, authorizer: noAuthorizer }),
+    observer?.headFor(url)
+    const place = (): SpanPlace => ({ parent: observer?.span, attributes: {} })
+    return inSpan(resources, "keyward.send", place, () =>
+      resources.egress.sendThen(toWire(request, url), noAuthorizer, (response) =>
+        Effect.succeed({ response, authorizer: noAuthorizer }),
+      ),
     )
   })
 

@@ -4,6 +4,7 @@
  * Kept beside the plugin, so that what it throws or returns can be explained truthfully and cleaned of secrets.
  */
 import * as Effect from "effect/Effect"
+import type { Span } from "effect/Tracer"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireResponse } from "../http/Wire.ts"
 import { parseChallenges } from "../oauth/Challenge.ts"
@@ -26,13 +27,18 @@ export class CallRecord {
     this.#trace = trace
   }
 
+  /** The call's span, which those of its requests are in. */
+  get span(): Span | undefined {
+    return this.#trace?.span
+  }
+
   /** Whether the secrets that the call used are known, so that they can be taken out of what is shown. */
   get knowsSecrets(): boolean {
     return this.#authorizer !== undefined
   }
 
   /** Takes note of where a request is about to go. */
-  readonly headFor = (url: URL): void => {
+  headFor(url: URL): void {
     if (this.#trace !== undefined) this.#trace.destination = url.origin
   }
 

@@ -4,6 +4,7 @@
  * Made by the tool invoker only when somebody listens (events, audit); each step fills in its own fields and reads no other's.
  * Names and outcomes only: no argument, no header, no secret.
  */
+import type { Span } from "effect/Tracer"
 import type { Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
 
@@ -36,4 +37,6 @@ export interface CalledTrace {
 export interface CallTrace extends CalledTrace {
   /** The arguments as JSON without secrets, where the host wants them in its audit trail; in no event. */
   shown?: string | undefined
+  /** The call's span, where there are any; in no event. */
+  span?: Span | undefined
 }

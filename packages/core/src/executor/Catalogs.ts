@@ -218,8 +218,8 @@ export const authorizedFetch = (
     (request) =>
       record.watch(
         source === undefined
-          ? sendAnonymous(resources, compiled.binding, request, record.headFor)
-          : sendAuthorized(resources, compiled.binding, source, request, record.headFor),
+          ? sendAnonymous(resources, compiled.binding, request, record)
+          : sendAuthorized(resources, compiled.binding, source, request, record),
         true,
       ),
     stop,
@@ -235,11 +235,11 @@ export const authorizedSend = (
 ): Send =>
   toSend((request, isAnonymous) => {
     // What is answered to a request without the credential says nothing about the credential.
-    if (isAnonymous) return sendAnonymous(resources, compiled.binding, request, record.headFor)
+    if (isAnonymous) return sendAnonymous(resources, compiled.binding, request, record)
     const sent =
       source === undefined
-        ? sendAnonymous(resources, compiled.binding, request, record.headFor)
-        : sendAuthorized(resources, compiled.binding, source, request, record.headFor)
+        ? sendAnonymous(resources, compiled.binding, request, record)
+        : sendAuthorized(resources, compiled.binding, source, request, record)
     return record.watch(sent, false)
   }, stop)
 

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { Tracer } from "effect/Tracer"
 import { type AuditKeyMaterial, readAuditKeys } from "../audit/auditChain.ts"
 import type { ConnectionNeed } from "../connection/ConnectionNeed.ts"
 import type { CredentialProvider } from "../credential/CredentialProvider.ts"
@@ -52,6 +53,11 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
   readonly approvals?: ApprovalOptions | undefined
   /** Whether what happens is kept in the store, and how: `executor.audit`. Default: it is not. */
   readonly audit?: boolean | AuditOptions | undefined
+  /**
+   * Where spans go: a `Tracer` of `effect`, of an exporter or made of OpenTelemetry's. Default: there are none. In an Effect program
+   * `yield* Effect.tracer` is the one that is in force.
+   */
+  readonly tracer?: Tracer | undefined
   readonly egress?: EgressOptions | undefined
   /** Lifecycle and audit events. What it throws is ignored. */
   readonly onEvent?: ((event: ExecutorEvent) => void) | undefined
@@ -174,6 +180,9 @@ export const checkConfig = (config: ExecutorConfig): Effect.Effect<void, Invalid
     }
     yield* checkApprovals(config)
     yield* checkAudit(config.audit)
+    if (config.tracer !== undefined && typeof (config.tracer as { span?: unknown } | null)?.span !== "function") {
+      return yield* invalid("tracer", "must be a Tracer of effect.")
+    }
     for (const key of Object.keys(config.egress ?? {})) {
       if (!egressKeys.has(key)) {
         return yield* invalid(`egress.${key}`, `is not an option. Options: ${[...egressKeys].join(", ")}.`)
@@ -211,6 +220,7 @@ const knownKeys: ReadonlySet<string> = new Set([
   "defaultPolicy",
   "approvals",
   "audit",
+  "tracer",
   "egress",
   "onEvent",
   "providerTimeoutMs",

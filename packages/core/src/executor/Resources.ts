@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Semaphore from "effect/Semaphore"
+import type { Tracer } from "effect/Tracer"
 import { type AuditKeys, readAuditKeys } from "../audit/auditChain.ts"
 import { CredentialProviders } from "../credential/CredentialProviders.ts"
 import { Egress } from "../http/Egress.ts"
@@ -44,6 +45,8 @@ export interface Resources {
   readonly connectUrl: ExecutorConfig["connectUrl"]
   /** Whether anybody listens, the audit trail included; events need not be built otherwise. */
   readonly hasListener: boolean
+  /** Where spans go; `undefined`: none are opened. */
+  readonly tracer: Tracer | undefined
   /** Stamps an event and hands it to the host and the audit trail; `shown` is for the trail alone. */
   readonly emit: (identity: Identity, event: EventBody, shown?: string) => void
   /** The same for the host alone. */
@@ -112,6 +115,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
     sealedIdentity: config.sealedIdentity,
     connectUrl: config.connectUrl,
     hasListener: onEvent !== undefined || audit !== undefined,
+    tracer: config.tracer,
     emit,
     tell: tellHost,
     audit,

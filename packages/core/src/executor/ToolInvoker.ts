@@ -126,7 +126,9 @@ const observed = (
   Effect.suspend(() => {
     const startedAt = performance.now()
     const report = (outcome: string): void => {
-      const { shown, ...told } = trace
+      const { shown, span, ...told } = trace
+      span?.attribute("connection", connectionAddress(row))
+      span?.attribute("outcome", outcome)
       const event: EventBody = {
         type: "tool.called",
         connection: connectionAddress(row),

@@ -16,6 +16,7 @@ import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFe
 import { rejection } from "./CallRecord.ts"
 import { selectConnection, type SelectedConnection } from "./ConnectionSelector.ts"
 import { storedCredential } from "./CredentialSource.ts"
+import { inSpan, type SpanPlace } from "./inSpan.ts"
 import type { Resources } from "./Resources.ts"
 
 /** What is done around each request of a bound `fetch`. */
@@ -51,23 +52,30 @@ export const boundFetch = (
 ): Fetch => {
   // An agent may be shown user connections though no user acts.
   const isNameable = identity.agent === undefined ? Effect.asVoid(connectionKey(identity, ref)) : admitted
+  const place = (): SpanPlace => ({
+    attributes: { connection: connectionAddress(ref), integration: ref.integration },
+  })
   return toFetch((request) =>
-    Effect.flatMap(
-      Effect.tap(
-        Effect.andThen(
-          isNameable,
-          Effect.suspend(() => selectConnection(resources, identity, ref)),
+    inSpan(resources, "keyward.fetch", place, () =>
+      Effect.flatMap(
+        Effect.tap(
+          inSpan(resources, "keyward.select", place, () =>
+            Effect.andThen(
+              isNameable,
+              Effect.suspend(() => selectConnection(resources, identity, ref)),
+            ),
+          ),
+          (selected) => check(selected, request.method),
         ),
-        (selected) => check(selected, request.method),
+        (selected) => {
+          const { binding } = selected.compiled
+          const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
+          const told = resources.hasListener ? watched(resources, selected, sent) : sent
+          return Effect.catch(told, (error): Effect.Effect<never, Error> =>
+            error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
+          )
+        },
       ),
-      (selected) => {
-        const { binding } = selected.compiled
-        const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
-        const told = resources.hasListener ? watched(resources, selected, sent) : sent
-        return Effect.catch(told, (error): Effect.Effect<never, Error> =>
-          error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
-        )
-      },
     ),
   )
 }

@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { Span } from "effect/Tracer"
 import {
   type AccountNotFoundError,
   type AmbiguousAccountError,
@@ -28,6 +29,8 @@ import { accountCode, accountFailure, type AccountProblem, isAccountProblem } fr
 import { andThen } from "./andThen.ts"
 import { sharedCatalogOf } from "./Catalogs.ts"
 import { selectConnection } from "./ConnectionSelector.ts"
+import type { CallTrace } from "./CallTrace.ts"
+import { inSpan, type SpanPlace } from "./inSpan.ts"
 import { takeIdentity } from "./identityArgument.ts"
 import type { Resources } from "./Resources.ts"
 import { integrationOfCall, selectAccount, type SelectedAccount } from "./selectAccount.ts"
@@ -60,7 +63,17 @@ export const executeTool = (
   options: ExecuteOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
   const full = parseToolAddress(address)
-  if (full !== undefined) return Effect.suspend(() => callAt(resources, identity, full, args, options))
+  if (full !== undefined) {
+    const attributes = { integration: full.connection.integration, tool: full.tool }
+    return Effect.suspend(() =>
+      inSpan(
+        resources,
+        "keyward.call",
+        () => ({ attributes }),
+        (span) => callAt({ resources, identity, span }, full, args, options),
+      ),
+    )
+  }
   const short = parseShortAddress(address)
   if (short !== undefined) return callTool(resources, identity, short.integration, short.tool, args, options)
   // Addresses come from models, which also make up what is no text.
@@ -77,48 +90,76 @@ export const callTool = (
   args: unknown,
   options: CallOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> =>
-  Effect.suspend((): Effect.Effect<ToolResult, ExecuteError> => {
-    const taken = takeIdentity(args)
-    if ("ok" in taken) return Effect.succeed(taken)
-    const { identity: wanted, account } = options ?? {}
-    const fault = faultOf(wanted, account)
-    if (fault !== undefined) return Effect.fail(fault)
-    return andThen(integrationOfCall(resources, identity, slug), (integration) => {
-      const call: SelectingCall = { resources, identity, integration, tool, override: wanted ?? taken.asked }
-      if (wanted !== undefined && taken.asked !== undefined && wanted !== taken.asked) {
-        return refused(
-          call,
-          new IdentityConflictError({ integration: slug, asked: taken.asked, contradicts: "identity" }),
-        )
-      }
-      const request = { identity: call.override, account }
-      return andThen(chosenOrProblem(call, selectAccount(resources, identity, integration, request)), (chosen) =>
-        "error" in chosen ? problem(call, chosen.error) : callAs(call, chosen, taken.args, options),
+  Effect.suspend(() =>
+    inSpan(
+      resources,
+      "keyward.call",
+      () => ({ attributes: { integration: slug, tool } }),
+      (span) => callSelecting({ resources, identity, span }, slug, tool, args, options),
+    ),
+  )
+
+/** Who calls, and the span that the call is in. */
+interface Calling {
+  readonly resources: Resources
+  readonly identity: Identity
+  readonly span: Span | undefined
+}
+
+const callSelecting = (
+  { resources, identity, span }: Calling,
+  slug: string,
+  tool: string,
+  args: unknown,
+  options: CallOptions | undefined,
+): Effect.Effect<ToolResult, ExecuteError> => {
+  const taken = takeIdentity(args)
+  if ("ok" in taken) return Effect.succeed(taken)
+  const { identity: wanted, account } = options ?? {}
+  const fault = faultOf(wanted, account)
+  if (fault !== undefined) return Effect.fail(fault)
+  return andThen(integrationOfCall(resources, identity, slug), (integration) => {
+    const call: SelectingCall = { resources, identity, span, integration, tool, override: wanted ?? taken.asked }
+    if (wanted !== undefined && taken.asked !== undefined && wanted !== taken.asked) {
+      return refused(
+        call,
+        new IdentityConflictError({ integration: slug, asked: taken.asked, contradicts: "identity" }),
       )
-    })
+    }
+    const request = { identity: call.override, account }
+    const place = (): SpanPlace => ({ attributes: { integration: slug, tool } })
+    const selecting = inSpan(resources, "keyward.select", place, () =>
+      chosenOrProblem(call, selectAccount(resources, identity, integration, request)),
+    )
+    return andThen(selecting, (chosen) =>
+      "error" in chosen ? problem(call, chosen.error) : callAs(call, chosen, taken.args, options),
+    )
   })
+}
 
 const callAt = (
-  resources: Resources,
-  identity: Identity,
+  { resources, identity, span }: Calling,
   { connection, tool }: ToolAddress,
   args: unknown,
   options: ExecuteOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
   const taken = takeIdentity(args)
   if ("ok" in taken) return Effect.succeed(taken)
+  const place = (): SpanPlace => ({
+    attributes: { connection: connectionAddress(connection), integration: connection.integration, tool },
+  })
   return andThen(
-    selectConnection(resources, identity, connection),
+    inSpan(resources, "keyward.select", place, () => selectConnection(resources, identity, connection)),
     (selected): Effect.Effect<ToolResult, ExecuteError> => {
       const { integration, row } = selected
       const { asked } = taken
       const mode = identityModeOf(integration)
       if (!modeAllows(mode, row.owner) || (asked !== undefined && asked !== row.owner)) {
-        const call: SelectingCall = { resources, identity, integration, tool, override: asked ?? row.owner }
+        const call: SelectingCall = { resources, identity, span, integration, tool, override: asked ?? row.owner }
         return refused(call, refusal(integration, row.owner, asked))
       }
-      const trace = resources.hasListener
-        ? { identityMode: mode, chosenBy: "address" as const, override: asked }
+      const trace: CallTrace | undefined = isTraced(resources)
+        ? { identityMode: mode, chosenBy: "address", override: asked, span }
         : undefined
       return invokeSelected(resources, selected, tool, taken.args, options, trace)
     },
@@ -126,9 +167,7 @@ const callAt = (
 }
 
 /** A call that has no connection yet. */
-interface SelectingCall {
-  readonly resources: Resources
-  readonly identity: Identity
+interface SelectingCall extends Calling {
   readonly integration: IntegrationRecord
   readonly tool: string
   /** Whose connection the call itself asks for. */
@@ -137,13 +176,13 @@ interface SelectingCall {
 
 /** Runs the call, and says with its result which account that was and why. */
 const callAs = (
-  { resources, integration, tool, override }: SelectingCall,
+  { resources, integration, tool, override, span }: SelectingCall,
   { selected, chosenBy }: SelectedAccount,
   args: unknown,
   options: ExecuteOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
   const identityMode = identityModeOf(integration)
-  const trace = resources.hasListener ? { identityMode, chosenBy, override } : undefined
+  const trace: CallTrace | undefined = isTraced(resources) ? { identityMode, chosenBy, override, span } : undefined
   const { row } = selected
   return andThen(invokeSelected(resources, selected, tool, args, options, trace), (result) =>
     Effect.succeed({
@@ -158,6 +197,8 @@ const callAs = (
     }),
   )
 }
+
+const isTraced = ({ hasListener, tracer }: Resources): boolean => hasListener || tracer !== undefined
 
 /** Why an address cannot be called: the mode does not allow it, or the arguments say otherwise. */
 const refusal = (

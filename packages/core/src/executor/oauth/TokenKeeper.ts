@@ -11,7 +11,9 @@ import { type CredentialValues, isSameCredential } from "../../auth/applyAuth.ts
 import type { CompiledTemplate } from "../../auth/AuthTemplate.ts"
 import type { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { isRefreshable, isRefreshDue } from "../../connection/ConnectionGrant.ts"
+import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import { resolveCredential } from "../CredentialResolver.ts"
+import { inSpan, type SpanPlace } from "../inSpan.ts"
 import type { Resources } from "../Resources.ts"
 import type { GrantedConnection } from "./GrantedConnection.ts"
 import { CoolDowns } from "./refresh/CoolDowns.ts"
@@ -108,7 +110,13 @@ export class TokenKeeper {
           }
           const request = { resources: this.#resources, memory: this, selected, reason }
           // It may have landed before it has ended, and does not land twice.
-          const refreshed = Effect.onExit(refreshTokens(request, land), (exit) => Effect.sync(() => land(exit)))
+          const refreshing = inSpan(
+            this.#resources,
+            "keyward.refresh",
+            () => placeOf(selected),
+            () => refreshTokens(request, land),
+          )
+          const refreshed = Effect.onExit(refreshing, (exit) => Effect.sync(() => land(exit)))
           return Effect.andThen(
             Effect.forkDetach(refreshed, { uninterruptible: false }),
             restore(Deferred.await(flight)),
@@ -165,3 +173,7 @@ export const tokenKeeper = (resources: Resources): TokenKeeper => {
 }
 
 const keepers = new WeakMap<Resources, TokenKeeper>()
+
+const placeOf = ({ row }: GrantedConnection): SpanPlace => ({
+  attributes: { connection: connectionAddress(row), integration: row.integration },
+})
