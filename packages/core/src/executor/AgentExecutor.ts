@@ -62,7 +62,7 @@ export interface EffectSubAgents {
   list(input?: ListAgentsInput): Effect.Effect<ReadonlyArray<Agent>, AgentAdmissionError | InvalidAgentError>
   remove(id: string): Effect.Effect<void, AgentAdmissionError>
   grant(id: string, input: GrantInput): Effect.Effect<Grant, AgentAdmissionError | GrantError>
-  revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentAdmissionError>
+  revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentAdmissionError | InvalidGrantError>
   grants(
     id: string,
     input?: ListGrantsInput,

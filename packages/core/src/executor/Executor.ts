@@ -187,7 +187,10 @@ export interface EffectAgents {
   rotateKey(id: string, options?: RotateKeyOptions): Effect.Effect<KeyedAgent, ChangeAgentError>
   revokeKey(id: string): Effect.Effect<Agent, ChangeAgentError>
   grant(id: string, input: GrantInput): Effect.Effect<Grant, GrantError>
-  revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError>
+  revoke(
+    id: string,
+    connection: ConnectionRef,
+  ): Effect.Effect<void, AgentNotFoundError | InvalidGrantError | StoreUnavailableError>
   grants(
     id: string,
     input?: ListGrantsInput,

@@ -89,28 +89,41 @@ export const delegate = (
     return yield* write(resources, grantee, selected, scope, { subject, delegatedBy: acting.id })
   })
 
-/** Takes back what the caller granted of a connection; an agent, what it handed on. What was not granted is revoked already. */
+/**
+ * Takes back what was granted of a connection: the organisation of its own, users of theirs and of what they were lent, an agent what it
+ * handed on. What was not granted is revoked already.
+ */
 export const revoke = (
   resources: Resources,
   identity: Identity,
   agent: string,
   ref: ConnectionRef,
-): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError> =>
+): Effect.Effect<void, AgentNotFoundError | InvalidGrantError | StoreUnavailableError> =>
   Effect.gen(function* () {
     const { access } = resources.store
     yield* requireAgent(resources, identity, agent)
+    if (ref.owner === "org" && identity.subject !== null && identity.agent === undefined) {
+      return yield* invalid(
+        "connection",
+        "grants of the organisation's connections are revoked by the organisation: call withIdentity({}) first.",
+      )
+    }
     const name = connectionIdentifier(ref.name)
     for (const record of yield* access.listGrants(identity.tenant, agent)) {
-      const { grantedAs, subject, delegatedBy } = record
+      const { grantedAs } = record
       if (grantedAs.integration !== ref.integration || grantedAs.owner !== ref.owner || grantedAs.name !== name)
         continue
-      if (subject !== null && subject !== identity.subject) continue
-      if (identity.agent !== undefined && delegatedBy !== identity.agent) continue
+      if (!mayRevoke(identity, record)) continue
       if (yield* access.removeGrant(record)) {
         announce(resources, identity, grantedAs, { type: "grant.revoked", agentId: agent })
       }
     }
   })
+
+const mayRevoke = ({ subject, agent }: Identity, { connection, delegatedBy, ...record }: GrantRecord): boolean => {
+  if (agent !== undefined) return delegatedBy === agent && (record.subject === null || record.subject === subject)
+  return connection.owner === "org" || record.subject === subject || connection.subject === subject
+}
 
 /**
  * What an agent was granted of the connections that the caller may grant, ordered by connection and by the user for whom it counts; of an

@@ -88,7 +88,10 @@ export class Agents {
     return runPromise(this.#effect.grant(id, input))
   }
 
-  /** Takes a grant back, from the agent's next call on. What is not granted is revoked already. Rejects with `AgentNotFoundError`. */
+  /**
+   * Takes a grant back, from the agent's next call on: one of the organisation's connections by an executor without a subject. What is
+   * not granted is revoked already. Rejects with `AgentNotFoundError` and `InvalidGrantError`.
+   */
   revoke(id: string, connection: ConnectionRef): Promise<void> {
     return runPromise(this.#effect.revoke(id, connection))
   }

@@ -333,6 +333,21 @@ describe("what an agent was granted", () => {
     expect(await executor.agents.grants("agent")).toEqual([])
   })
 
+  it("of the organisation's account is revoked by the organisation, and by none of its users", async () => {
+    const { executor, connect, as } = await setAgentStage()
+    const ref = await connect(null, "main")
+    await executor.agents.create({ id: "agent", integrations: ["api"] })
+    await executor.agents.grant("agent", { connection: ref, access: "read" })
+    const agent = await executor.asAgent("agent")
+    expect(await rejectionOf(as("alice").agents.revoke("agent", ref))).toMatchObject({
+      _tag: "InvalidGrantError",
+      field: "connection",
+    })
+    expect(await agent.connections.list()).toHaveLength(1)
+    await executor.agents.revoke("agent", ref)
+    expect(await agent.connections.list()).toEqual([])
+  })
+
   it("is listed for whoever may grant it, replaced by granting again, and revoked by its owner only", async () => {
     const { executor, connect, as } = await setAgentStage()
     await connect(null, "main")

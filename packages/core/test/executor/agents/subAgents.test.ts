@@ -148,6 +148,22 @@ describe("a sub-agent", () => {
     expect(await (await executor.asAgent("helper")).connections.list()).toEqual([])
   })
 
+  it("keeps what it was handed of somebody's account when another user revokes what goes by the same name", async () => {
+    const { connect, as } = await leadAndHelper()
+    await connect("alice", "own")
+    await as("alice").connections.share(own, { with: { agent: "lead" }, access: "read", as: "main" })
+    const shared = { owner: "user", integration: "api", name: "main" } as const
+    const lead = await as(null).asAgent("lead")
+    await lead.subAgents.grant("helper", { connection: shared, access: "read" })
+    const helper = await as(null).asAgent("helper")
+    const read = () => helper.execute("tools.api.user.main.issues.list")
+    await connect("bob", "main")
+    await as("bob").agents.revoke("helper", shared)
+    expect(arrived(await read())).toBe(secretOf("alice", "own"))
+    await lead.subAgents.revoke("helper", shared)
+    expect(await rejectionOf(read())).toMatchObject({ _tag: "ConnectionNotFoundError" })
+  })
+
   it("is shared with by an owner only where its parent has as much", async () => {
     const { connect, as } = await leadAndHelper()
     await connect("alice", "own")
