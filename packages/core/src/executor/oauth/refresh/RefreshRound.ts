@@ -27,7 +27,15 @@ import { type ExpiryReason, reauthRequired, refreshFailed, refusedRefresh } from
 import { dpopItemId, refreshLeaseKey, tokenHash } from "../tokenItems.ts"
 import type { CoolDowns } from "./CoolDowns.ts"
 import { keepRotated, keepTokens, type TokenKeeping } from "./keepTokens.ts"
-import { beginIntent, changeRow, missWriter, settleIntent, standingOf, withdrawIntent } from "./refreshIntents.ts"
+import {
+  beginIntent,
+  changeRow,
+  type Danger,
+  missWriter,
+  settleIntent,
+  standingOf,
+  withdrawIntent,
+} from "./refreshIntents.ts"
 import { dpopKeyUnusable, leaseLost, requestRefresh } from "./requestRefresh.ts"
 import { doubtfulIntent } from "./saveTokens.ts"
 import {
@@ -145,9 +153,10 @@ export class RefreshRound {
       if (grant.tokenType === "DPoP" && dpopKey === undefined) return yield* this.#expire(row, "dpop_key_missing")
       const usedHash = refreshToken === undefined ? null : tokenHash(refreshToken)
       const { intent } = grant
-      const isReplay = intent !== null && intent.tokenHash === usedHash && !this.#isAnswered(row, intent)
-      if (isReplay) {
-        const instead = yield* this.#insteadOfReplay(row, intent, inHand, now, count)
+      const isForeign = intent !== null && !this.#isAnswered(row, intent)
+      const isReplay = isForeign && intent.tokenHash === usedHash
+      if (isForeign) {
+        const instead = yield* this.#insteadOf(isReplay ? "replay" : "overtaking", row, intent, inHand, now, count)
         if (instead !== undefined) return instead
       }
       // Without a refresh token nothing is used up, and asking twice does no harm.
@@ -164,7 +173,8 @@ export class RefreshRound {
         const isKept = yield* keepTokens(this.#keeping, begun, outcome.success)
         return isKept ? valuesOf(outcome.success.accessToken) : yield* this.run(mostRounds)
       }
-      const isUnknown = wasAmbiguous || isReplay
+      // Somebody who overtook a writer cannot know what that one has written since.
+      const isUnknown = wasAmbiguous || isForeign
       const { origin } = client.record
       return yield* this.#failed(begun, inHand, outcome.failure, { origin, isUnknown, wasAmbiguous, count })
     })
@@ -184,8 +194,12 @@ export class RefreshRound {
     return this.#memory.unsaved.of(row)?.intentId === id
   }
 
-  /** What to do instead of sending a token that somebody may have sent; `undefined`: nothing, it is to be sent. */
-  #insteadOfReplay(
+  /**
+   * What to do instead of sending a token beside an intent of somebody else; `undefined`: nothing, it is to be sent. `replay`: they may
+   * have sent the same one. `overtaking`: they have got the one at hand, and are about to write the row.
+   */
+  #insteadOf(
+    danger: Danger,
     row: GrantedRow,
     intent: RefreshIntent,
     inHand: TokensInHand,
@@ -193,10 +207,10 @@ export class RefreshRound {
     count: number,
   ): Round<Answer | undefined> {
     return Effect.gen({ self: this }, function* () {
-      // Replaying could end a grant whose access token is still good.
+      // Either could end a grant whose access token is still good.
       const served = this.#serve(inHand, now)
       if (served !== undefined) return yield* served
-      const standing = standingOf(intent, now, yield* this.#held.now)
+      const standing = standingOf(intent, danger, now, yield* this.#held.now)
       switch (standing.kind) {
         case "held":
           return yield* Effect.fail(

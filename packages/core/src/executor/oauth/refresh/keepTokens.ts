@@ -52,10 +52,11 @@ export const keepRotated = (
   return Effect.asVoid(save(keeping, begun, fresh))
 }
 
-const originOf = ({ grant }: GrantedRow): Pick<FreshTokens, "grantId" | "replaces" | "intentId"> => ({
+const originOf = ({ grant }: GrantedRow): Pick<FreshTokens, "grantId" | "replaces" | "intentId" | "spentHash"> => ({
   grantId: grant.id,
   replaces: grant.issuedAt,
   intentId: grant.intent?.id ?? null,
+  spentHash: grant.intent?.tokenHash ?? null,
 })
 
 const save = (

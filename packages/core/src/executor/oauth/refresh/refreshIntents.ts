@@ -25,6 +25,9 @@ const patienceMs = 8_000
 /** The same for a token that had been sent before: a server without grace has ended the grant by then, and the others' grace runs out. */
 const replayPatienceMs = 1_000
 
+/** How long somebody may take from the write of a new refresh token to that of the row, in milliseconds: the items are refresh-first. */
+const writePatienceMs = 2_000
+
 /** A process that holds unsaved tokens says so at least once a minute; one that has not for this long is missed. Milliseconds. */
 const heldForMs = 90_000
 
@@ -35,7 +38,10 @@ const lookEveryMs = 100
 const withdrawEveryMs = 250
 const mostWithdrawals = 240
 
-/** What an intent of the same token means for whoever holds the lease and would send it. */
+/** What may go wrong when a token is sent beside an intent of somebody else: see `RefreshRound`. */
+export type Danger = "replay" | "overtaking"
+
+/** What an intent means for whoever holds the lease and would send a token. */
 export type IntentStanding =
   /** Its writer is alive and has the new tokens. */
   | { readonly kind: "held" }
@@ -49,14 +55,17 @@ export type IntentStanding =
   | { readonly kind: "abandoned" }
 
 /** Judges an intent; `now` is this process's time, `storeNow` the store's. */
-export const standingOf = (intent: RefreshIntent, now: number, storeNow: number): IntentStanding => {
+export const standingOf = (intent: RefreshIntent, danger: Danger, now: number, storeNow: number): IntentStanding => {
   if (intent.state === "unknown") return { kind: "unknown" }
+  // What they could not write is older by now than what they stored, and they look before they write again.
+  if (intent.state === "held" && danger === "overtaking") return { kind: "abandoned" }
   if (intent.state === "held" && Math.abs(now - intent.startedAt) < heldForMs) return { kind: "held" }
   if (intent.missedAt === undefined) return { kind: "new" }
   const missedForMs = storeNow - intent.missedAt
   // The store's clock went back.
   if (missedForMs < 0) return { kind: "new" }
-  const remainingMs = (intent.isReplay === true ? replayPatienceMs : patienceMs) - missedForMs
+  const longestMs = danger === "overtaking" ? writePatienceMs : intent.isReplay === true ? replayPatienceMs : patienceMs
+  const remainingMs = longestMs - missedForMs
   return remainingMs > 0 ? { kind: "missed", remainingMs } : { kind: "abandoned" }
 }
 

@@ -18,7 +18,7 @@ import type { Identity } from "../../../identity/Identity.ts"
 import { announce } from "../../announce.ts"
 import type { Resources } from "../../Resources.ts"
 import type { GrantedRow } from "../GrantedConnection.ts"
-import { tokenHash, tokenItemIds, writeTokens } from "../tokenItems.ts"
+import { readTokens, tokenHash, tokenItemIds, writeTokens } from "../tokenItems.ts"
 
 /** What a refresh gave, with the refresh token that is good now. */
 export interface FreshTokens {
@@ -32,6 +32,8 @@ export interface FreshTokens {
   readonly replaces: number
   /** The intent on the row under which these were asked for; `null` where none was. */
   readonly intentId: string | null
+  /** Of the refresh token that was spent for these; `null` where none was. */
+  readonly spentHash: string | null
   /** `null`: as before. */
   readonly scope: string | null
 }
@@ -63,7 +65,9 @@ export const saveTokens = (
   Effect.gen(function* () {
     const { connections } = resources.store
     const before = yield* connections.get(key)
-    if (!isOf(before, tokens) || isSuperseded(before, tokens)) return { kind: "gone" } as const
+    if (!isOf(before, tokens)) return { kind: "gone" } as const
+    if (isSuperseded(before, tokens) && !(yield* isSpentFor(resources, before, tokens)))
+      return { kind: "gone" } as const
     if (isTakenOver(before, tokens) && !(yield* isHeld)) return { kind: "taken_over" } as const
     const provider = resources.providers.writableOf(before.provider)
     if (provider === undefined) {
@@ -85,6 +89,11 @@ export const saveTokens = (
         } else yield* leaveDoubt(resources, row, tokens)
         return { kind: "gone" } as const
       }
+      // This process stood still while it wrote the items, and somebody else has gone on from them.
+      if (row.grant.issuedAt !== before.grant.issuedAt && isSuperseded(row, tokens)) {
+        yield* leaveDoubt(resources, row, tokens)
+        return { kind: "gone" } as const
+      }
       const next = withTokens(row, tokens, yield* Clock.currentTimeMillis)
       if (!(yield* connections.put(next, row.version))) continue
       announce(resources, identity, next, { type: "credential.refreshed" })
@@ -102,6 +111,22 @@ export const saveTokens = (
  */
 export const isSuperseded = ({ grant }: GrantedRow, { issuedAt, replaces }: FreshTokens): boolean =>
   grant.issuedAt !== replaces && grant.issuedAt !== issuedAt
+
+/**
+ * Whether these tokens were spent for nothing else than what is stored: somebody wrote the row of a refresh token that was already
+ * read, and sent, from its item.
+ */
+const isSpentFor = (
+  resources: Resources,
+  row: GrantedRow,
+  { spentHash }: FreshTokens,
+): Effect.Effect<boolean, SaveError> =>
+  spentHash === null
+    ? Effect.succeed(false)
+    : Effect.map(
+        readTokens(resources, row),
+        ({ refreshToken }) => refreshToken !== undefined && tokenHash(refreshToken) === spentHash,
+      )
 
 /**
  * Leaves word on the row that this process has new tokens which it cannot write yet, so that others do not use the spent one. Answers

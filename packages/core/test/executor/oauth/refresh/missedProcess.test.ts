@@ -4,9 +4,10 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { memoryStore, type Store, StoreUnavailableError } from "@keyward/core"
 import type { HeldLease } from "@keyward/core/effect"
+import { eventually } from "../../../eventually.ts"
 import { connectAccount, failureOf } from "../account.ts"
 import type { Step } from "../faultyStage.ts"
 import { missForLong, rowOf, stagedAccount } from "../stagedAccount.ts"
@@ -23,7 +24,7 @@ const withLease = (store: Store, isHeld: HeldLease["isHeld"]): Store => ({
 })
 
 const isMissed = (store: Store): Promise<void> =>
-  vi.waitFor(async () => expect((await rowOf(store)).grant?.intent?.missedAt).toBeDefined())
+  eventually(async () => expect((await rowOf(store)).grant?.intent?.missedAt).toBeDefined())
 
 /** A store and its table of secrets that cannot be written any more once an intent is. */
 const awayAfterTheIntent = (): Step => {
@@ -137,7 +138,7 @@ describe("a store that fails before the request", () => {
     isAnswerLost = true
     expect(failureOf(await account.call())).toMatchObject({ details: { reason: "store_unavailable" } })
     expect(account.refreshes()).toBe(0)
-    await vi.waitFor(async () => expect((await rowOf(store)).grant?.intent).toBeNull())
+    await eventually(async () => expect((await rowOf(store)).grant?.intent).toBeNull())
     expect((await account.call()).ok).toBe(true)
     expect(account.refreshes()).toBe(1)
   })
@@ -153,7 +154,7 @@ describe("a store that fails before the request", () => {
     expect(failureOf(await account.call())).toMatchObject({ details: { reason: "store_unavailable" } })
     expect(account.refreshes()).toBe(0)
     isAway = false
-    await vi.waitFor(async () => expect((await rowOf(store)).grant?.intent).toBeNull())
+    await eventually(async () => expect((await rowOf(store)).grant?.intent).toBeNull())
     expect((await account.call()).ok).toBe(true)
   })
 })
@@ -252,6 +253,74 @@ describe("a process that stood still for longer than its lease", () => {
     expect((await call).ok).toBe(true)
     expect(writes).toEqual([])
     expect((await rowOf(store)).grant?.intent).toMatchObject({ id: "other", state: "sent" })
+  })
+})
+
+describe("a process that stood still between the write of its tokens and that of the row", () => {
+  /** A refresh whose tokens are stored, and whose row is not written before it is let go. */
+  const stoppedBeforeTheRow = async (account: Awaited<ReturnType<typeof stagedAccount>>) => {
+    await account.expire()
+    const [reached, goingOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let puts = 0
+    account.control.use((operation) =>
+      Effect.suspend(() => {
+        if (operation !== "connections.put" || (puts += 1) !== 2) return Effect.void
+        reached.resolve()
+        return Effect.promise(() => goingOn.promise)
+      }),
+    )
+    const call = account.call()
+    await reached.promise
+    return { call, goOn: () => goingOn.resolve() }
+  }
+
+  const stagedTwo = async () => {
+    const account = await stagedAccount()
+    const { store, provider } = account.real
+    return { account, store, other: await account.another({ store: withOwnLease(store), providers: [provider] }) }
+  }
+
+  it("is waited for, and what it wrote is used by everybody", async () => {
+    const { account, store, other } = await stagedTwo()
+    const { call, goOn } = await stoppedBeforeTheRow(account)
+    const others = other.execute(address)
+    await isMissed(store)
+    goOn()
+    expect([(await call).ok, (await others).ok]).toEqual([true, true])
+    expect(account.refreshes()).toBe(1)
+  })
+
+  it("for longer than anybody waits: another goes on from what it stored, and its row comes too late", async () => {
+    const { account, store, other } = await stagedTwo()
+    const { call, goOn } = await stoppedBeforeTheRow(account)
+    await missForLong(store)
+    expect((await other.execute(address)).ok).toBe(true)
+    const { grant } = await rowOf(store)
+    goOn()
+    expect((await call).ok).toBe(true)
+    expect((await rowOf(store)).grant?.issuedAt).toBe(grant?.issuedAt)
+    await account.expire()
+    expect((await other.execute(address)).ok).toBe(true)
+    expect(account.server.reuses).toBe(0)
+  })
+
+  it("and writes it while another spends what it stored: the other's tokens are their successors, and are kept", async () => {
+    const { account, store, other } = await stagedTwo()
+    const { call, goOn } = await stoppedBeforeTheRow(account)
+    await missForLong(store)
+    const answered = Promise.withResolvers<void>()
+    account.server.next("token", { fault: "hold", until: answered.promise, isProcessed: true })
+    const others = other.execute(address)
+    await account.server.received("token", 3)
+    goOn()
+    expect((await call).ok).toBe(true)
+    answered.resolve()
+    expect((await others).ok).toBe(true)
+    expect((await rowOf(store)).status).toBe("active")
+    await account.expire()
+    expect((await other.execute(address)).ok).toBe(true)
+    expect(account.refreshes()).toBe(3)
+    expect(account.server.reuses).toBe(0)
   })
 })
 

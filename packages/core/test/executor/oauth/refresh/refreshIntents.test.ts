@@ -34,6 +34,12 @@ describe("the standing of an intent", () => {
       "abandoned",
     ],
   ])("%s", (_, change, kind) => {
-    expect(standingOf({ ...sent, ...change }, now, storeNow).kind).toBe(kind)
+    expect(standingOf({ ...sent, ...change }, "replay", now, storeNow).kind).toBe(kind)
+  })
+
+  it("whose tokens are there already is waited for less long than one whose token would be sent again", () => {
+    const missed = { ...sent, missedAt: storeNow - 3_000 }
+    expect(standingOf(missed, "overtaking", now, storeNow).kind).toBe("abandoned")
+    expect(standingOf(missed, "replay", now, storeNow).kind).toBe("missed")
   })
 })
