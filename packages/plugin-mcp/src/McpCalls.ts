@@ -6,7 +6,7 @@ import { ProtocolError, ProtocolErrorCode, SdkError, SdkErrorCode, SdkHttpError 
 import type { ConnectionHandle, InvokeToolInput, ResolveToolsInput, ToolDef, ToolResult } from "@keyward/core"
 import { type CallScope, scopeOf } from "./call/callScope.ts"
 import { readContent } from "./call/content.ts"
-import { type RequiredVisit, visit } from "./call/elicitation.ts"
+import { type RequiredVisit, visit, webPage } from "./call/elicitation.ts"
 import { clientFailure, isUnknownTool, toolFailure, toolUnavailable, visitRequired } from "./call/failures.ts"
 import { definitionOf, toToolDefs } from "./catalogTools.ts"
 import { connectLink, type LinkPurpose, type LinkSettings } from "./link/connectLink.ts"
@@ -123,6 +123,8 @@ export class McpCalls {
       (await this.#pool.get(key, {
         variant,
         connect: () => this.#connect(key, { config, fetch, environment, onToolsChanged: () => toolsChanged() }, scope),
+        isGivenUp: () => scope.signal.aborted,
+        sharesFailures: config.transport === "stdio",
       }))
     link.listen()
     return link
@@ -202,12 +204,16 @@ const afterVisits = async <A>(scope: CallScope, call: () => Promise<A>): Promise
   }
 }
 
+/** Nobody is sent from page to page for ever. */
+const mostVisits = 5
+
 const visitsOf = (error: unknown): ReadonlyArray<RequiredVisit> | undefined => {
   if (!(error instanceof ProtocolError) || error.code !== urlElicitationRequired) return undefined
   const { elicitations } = (error.data ?? {}) as { readonly elicitations?: unknown }
   if (!Array.isArray(elicitations)) return undefined
-  const visits = elicitations.filter(
-    (one): one is RequiredVisit => typeof one?.url === "string" && typeof one.message === "string",
-  )
-  return visits.length === 0 ? undefined : visits
+  const visits = elicitations.flatMap((one: Partial<RequiredVisit> | null | undefined) => {
+    const url = webPage(one?.url)
+    return url === undefined || typeof one?.message !== "string" ? [] : [{ url, message: one.message }]
+  })
+  return visits.length === 0 ? undefined : visits.slice(0, mostVisits)
 }

@@ -1,7 +1,9 @@
 /**
  * Servers that are local commands: what they are given, how their credential reaches them, and that nothing of them is left.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { describe, expect, it, onTestFinished } from "vitest"
@@ -126,6 +128,40 @@ describe("a local command", () => {
       error: { code: "mcp_transport_error", retryable: false },
     })
     expect(await call(executor, "args")).toMatchObject({ ok: true })
+  })
+
+  it("that does not start any more is not started for each who waits", async () => {
+    const { executor, file, connect } = await setUp({ kind: "modern" })
+    await connect()
+    writeFileSync(`${file}.broken`, "")
+    const before = starts(file).length
+    const results = await Promise.all(Array.from({ length: 20 }, () => call(executor, "args")))
+    expect(results.every(({ ok }) => !ok)).toBe(true)
+    // Once, and once more without the question that old servers end over.
+    expect(starts(file).length - before).toBeLessThanOrEqual(2)
+  })
+
+  it("is ended with a host that ends without closing its executor", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "keyward-mcp-"))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, "starts")
+    const host = spawn(
+      process.execPath,
+      ["--conditions=@keyward/source", join(import.meta.dirname, "support/hostProcess.ts"), script, file],
+      { stdio: "ignore" },
+    )
+    expect((await once(host, "exit"))[0]).toBe(0)
+    expect(starts(file).length).toBeGreaterThan(0)
+    await expect.poll(() => starts(file).filter(isAlive)).toEqual([])
+  })
+
+  it("may ask the person of a call while its tools are listed", async () => {
+    const { executor, file, connect } = await setUp({ kind: "asking" })
+    await connect()
+    writeFileSync(`${file}.waiting`, "")
+    const calling = call(executor, "ask", {}, { onElicitation: () => ({ action: "accept" }) })
+    await executor.connections.refresh({ owner: "user", integration: "srv", name: "main" })
+    expect(textOf(await calling)).toBe("accept")
   })
 
   it("that crashes again and again is left alone for a while", async () => {

@@ -29,12 +29,18 @@ export const answerElicitation = async (
 /** Sends a person to a page; anything but a web page is declined without asking. */
 export const visit = async (
   { elicit }: CallScope,
-  { message, url }: RequiredVisit,
+  { message, url: given }: RequiredVisit,
 ): Promise<"accept" | "decline" | "cancel"> => {
-  const { protocol } = URL.parse(url) ?? {}
-  if (elicit === undefined || (protocol !== "https:" && protocol !== "http:")) return "decline"
+  const url = webPage(given)
+  if (elicit === undefined || url === undefined) return "decline"
   const { action } = await elicit({ kind: "url", message, url })
   return action
+}
+
+/** The address of a web page as browsers spell it; `undefined` for anything else, such as a script. */
+export const webPage = (url: unknown): string | undefined => {
+  const page = typeof url === "string" ? URL.parse(url) : null
+  return page?.protocol === "https:" || page?.protocol === "http:" ? page.href : undefined
 }
 
 /** What a form holds before anybody has typed. */

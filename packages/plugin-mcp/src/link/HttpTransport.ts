@@ -4,6 +4,7 @@
 import { type FetchLike, type JSONRPCMessage, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import type { Fetch } from "@keyward/core"
 import { type CallScope, currentScope } from "../call/callScope.ts"
+import { reconnectionPace } from "./reconnectionPace.ts"
 
 /** The code of the error that stands for an answer which was cut off; JSON-RPC leaves it to implementations. */
 export const answerCut = -32_098
@@ -22,7 +23,10 @@ export class HttpTransport extends StreamableHTTPClientTransport {
   connectingFor: CallScope | undefined
 
   constructor(url: URL, { fetch }: HttpTransportOptions) {
-    super(url, { fetch: (input, init) => this.#send(fetch, input, init) })
+    super(url, {
+      fetch: (input, init) => this.#send(fetch, input, init),
+      reconnectionScheduler: reconnectionPace(),
+    })
   }
 
   override send(message: JSONRPCMessage | JSONRPCMessage[], options?: SendOptions): Promise<void> {

@@ -19,10 +19,15 @@ export interface LinkMaker {
   /** Tells whether a client that is there may serve; another one is made in its place otherwise. */
   readonly variant: string
   readonly connect: () => Promise<McpLink>
+  /** Whether the caller gave up, which says nothing about the server. */
+  readonly isGivenUp: () => boolean
+  /** Whether a failed attempt is everybody's who waited for it, and not made again by each. */
+  readonly sharesFailures: boolean
 }
 
 interface Slot {
   readonly variant: string
+  readonly maker: LinkMaker
   readonly connecting: Promise<McpLink>
   link: McpLink | undefined
   usedAt: number
@@ -55,13 +60,12 @@ export class LinkPool {
 
   /** The client of a key, connected by the maker if there is none. */
   async get(key: string, maker: LinkMaker): Promise<McpLink> {
-    if (this.#isClosed) throw new Error("The executor was closed; create a new one.")
+    if (this.#isClosed) throw closed()
     const connected = this.connected(key, maker.variant)
     if (connected !== undefined) return connected
     const slot = this.#slots.get(key)
     if (slot !== undefined && slot.link === undefined && slot.variant === maker.variant) {
-      // Another caller's attempt fails for its own reasons, such as an abort; then this one makes its own, shared with nobody.
-      return slot.connecting.catch(() => this.#begin(key, maker))
+      return slot.connecting.catch((error: unknown) => this.#afterFailure(key, maker, slot, error))
     }
     return this.#begin(key, maker)
   }
@@ -81,9 +85,20 @@ export class LinkPool {
     await Promise.allSettled([...connecting, ...[...this.#leaving].map((link) => link.close())])
   }
 
-  #begin(key: string, { variant, connect }: LinkMaker): Promise<McpLink> {
+  /** What becomes of somebody who waited for another caller's attempt. */
+  #afterFailure(key: string, maker: LinkMaker, failed: Slot, error: unknown): Promise<McpLink> {
+    // Whoever comes first makes the next attempt, for all who waited.
+    if (failed.maker.isGivenUp()) return this.get(key, maker)
+    if (maker.sharesFailures) throw error
+    if (this.#isClosed) throw closed()
+    // The attempt failed for the other call's reasons, and each call tells its own.
+    return this.#begin(key, maker)
+  }
+
+  #begin(key: string, maker: LinkMaker): Promise<McpLink> {
+    const { variant, connect } = maker
     this.#remove(key)
-    const slot: Slot = { variant, connecting: connect(), link: undefined, usedAt: Date.now() }
+    const slot: Slot = { variant, maker, connecting: connect(), link: undefined, usedAt: Date.now() }
     this.#slots.set(key, slot)
     this.#makeRoom()
     this.#sweeper ??= setInterval(() => this.#sweep(), Math.max(1000, this.#limits.idleMs / 2)).unref()
@@ -139,3 +154,5 @@ export class LinkPool {
     void link.close()
   }
 }
+
+const closed = (): Error => new Error("The executor was closed; create a new one.")

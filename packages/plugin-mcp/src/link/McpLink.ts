@@ -194,7 +194,7 @@ export class McpLink {
 
   /** A question that comes on a stream of its own is that of the only call under way; with several, nobody is asked in another's name. */
   async #elicit({ params }: ElicitRequest): Promise<ElicitResult> {
-    const [only, ...others] = this.#scopes
+    const [only, ...others] = [...this.#scopes].filter((scope) => scope.elicit !== undefined)
     const scope = currentScope() ?? (others.length === 0 ? only : undefined)
     return answerElicitation(scope, params)
   }

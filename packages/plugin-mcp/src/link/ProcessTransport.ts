@@ -68,6 +68,7 @@ export class ProcessTransport implements Transport {
 
   async start(): Promise<void> {
     if (this.#process !== undefined) throw new Error("The process was started already.")
+    watchExit()
     const { command, args, env, cwd } = this.#server
     const child = spawn(command, [...args], {
       env: { ...safeEnvironment(), ...env, ...this.#environment },
@@ -79,6 +80,7 @@ export class ProcessTransport implements Transport {
       ...(cwd === null ? {} : { cwd }),
     })
     this.#process = child
+    running.add(child)
     child.stdin?.on("error", () => undefined)
     child.stdout?.on("data", (chunk: Buffer) => this.#read(chunk))
     child.once("exit", () => this.#end())
@@ -86,6 +88,7 @@ export class ProcessTransport implements Transport {
       await once(child, "spawn")
     } catch (error) {
       this.#isOver = true
+      running.delete(child)
       throw error
     }
     // From here on an error is that of a signal that could not be sent.
@@ -139,9 +142,25 @@ export class ProcessTransport implements Transport {
     if (this.#isOver) return
     this.#isOver = true
     this.#buffer.clear()
-    if (this.#process !== undefined) signalGroup(this.#process, "SIGKILL")
+    if (this.#process !== undefined) {
+      signalGroup(this.#process, "SIGKILL")
+      running.delete(this.#process)
+    }
     this.onclose?.()
   }
+}
+
+/** Ended with the host, also where that ends without closing the executor; a group of its own hears nothing of it otherwise. */
+const running = new Set<ChildProcess>()
+
+let isWatchingExit = false
+
+const watchExit = (): void => {
+  if (isWatchingExit) return
+  isWatchingExit = true
+  process.once("exit", () => {
+    for (const child of running) signalGroup(child, "SIGKILL")
+  })
 }
 
 const safeEnvironment = (): Record<string, string> => {

@@ -3,15 +3,19 @@
  */
 import type { ClientOptions, JsonSchemaValidator } from "@modelcontextprotocol/client"
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv"
+import { guardedCheck } from "@keyward/core/effect"
 
 type ValidatorProvider = NonNullable<ClientOptions["jsonSchemaValidator"]>
+
+const overdue = { valid: false, data: undefined, errorMessage: "it cannot be checked in time" } as const
 
 /** Remembers validators for as long as the catalog keeps their schemas. */
 export const rememberingValidators = (): ValidatorProvider => {
   const known = new WeakMap<object, JsonSchemaValidator<unknown>>()
   const getValidator = (schema: object): JsonSchemaValidator<unknown> => {
     // A provider of its own: two tools may use one $id.
-    const validator = known.get(schema) ?? new AjvJsonSchemaValidator().getValidator(schema)
+    const make = (): JsonSchemaValidator<unknown> => new AjvJsonSchemaValidator().getValidator(schema)
+    const validator = known.get(schema) ?? guardedCheck(schema, make, overdue)
     known.set(schema, validator)
     return validator
   }

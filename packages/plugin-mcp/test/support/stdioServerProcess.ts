@@ -2,7 +2,7 @@
  * A local command that is an MCP server, started by the plugin. `argv[2]` says of which generation, or how it misbehaves.
  */
 import { spawn } from "node:child_process"
-import { appendFileSync } from "node:fs"
+import { appendFileSync, existsSync } from "node:fs"
 import { createInterface } from "node:readline"
 
 const [, , kind = "modern", file = "", ...rest] = process.argv
@@ -77,7 +77,53 @@ const serveTouchy = (): void => {
   })
 }
 
+/** Asks its question when a call and a listing are under way, and answers neither before it was answered. */
+const serveAsking = (): void => {
+  noteStart()
+  const send = (message: object): void => {
+    process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
+  }
+  const tools = { tools: [{ name: "ask", inputSchema: { type: "object" }, annotations }] }
+  const waiting = new Map<string, number>()
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    const { id, method, result } = JSON.parse(line) as {
+      readonly id?: number
+      readonly method?: string
+      readonly result?: { readonly action: string }
+    }
+    if (id === undefined) return
+    if (result !== undefined) {
+      send({ id: waiting.get("tools/call"), result: text(result.action) })
+      send({ id: waiting.get("tools/list"), result: tools })
+    } else if (method === "initialize") {
+      const serverInfo = { name: "asking", version: "0" }
+      send({ id, result: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo } })
+    } else if (method === "tools/list" && !existsSync(`${file}.waiting`)) send({ id, result: tools })
+    else if (method === "tools/list" || method === "tools/call") {
+      waiting.set(method, id)
+      const requestedSchema = { type: "object", properties: {} }
+      if (waiting.size === 2) {
+        send({ id: "question", method: "elicitation/create", params: { message: "Sure?", requestedSchema } })
+      }
+    } else send({ id, error: { code: -32_601, message: "Unknown method." } })
+  })
+}
+
+/** Does not end with its stdin. */
+const serveStubbornly = (): void => {
+  setInterval(() => undefined, 1000)
+  process.on("SIGTERM", () => undefined)
+  serveTouchy()
+}
+
+// What was well may be ill the next time.
+if (existsSync(`${file}.broken`)) {
+  noteStart()
+  process.exit(4)
+}
 if (kind === "modern") await serveModern()
+else if (kind === "asking") serveAsking()
+else if (kind === "stubborn") serveStubbornly()
 else if (kind === "older") await serveOlder()
 else if (kind === "touchy") serveTouchy()
 else {
