@@ -149,7 +149,7 @@ const makeExtension = (context: PluginContext, settings: LinkSettings): McpExten
       const record = await serverOf(context, slug)
       const before = configOf(record)
       const { name, description, authTemplates, identityMode, ...changed } = input
-      const config = makeConfig({ ...withoutNull(before), ...changed })
+      const config = makeConfig({ ...withoutNull(before), ...onlyGiven(changed) })
       const isMoved = config.transport === "http" && before.transport === "http" && config.url !== before.url
       return register(slug, config, {
         name: name ?? record.name,
@@ -178,6 +178,10 @@ const serverOf = async (context: PluginContext, slug: string): Promise<Integrati
   }
   return record
 }
+
+/** Hosts may pass what they were not given themselves; it changes nothing. */
+const onlyGiven = <A extends object>(input: A): Partial<A> =>
+  Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined)) as Partial<A>
 
 const withoutNull = (config: McpConfig) => {
   if (config.transport === "http") return config

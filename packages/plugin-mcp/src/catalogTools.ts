@@ -13,10 +13,10 @@ interface ToolData {
   readonly mirrorsHeaders?: true
 }
 
-/** A tool as core's catalog keeps it. The first of two with one name counts. */
+/** A tool as core's catalog keeps it. The first of two with one name counts; one that cannot be named is left out. */
 export const toToolDefs = (tools: ReadonlyArray<Tool>): ReadonlyArray<ToolDef> => {
   const named = new Map<string, ToolDef>()
-  for (const tool of tools) if (!named.has(tool.name)) named.set(tool.name, toToolDef(tool))
+  for (const tool of tools) if (isNameable(tool) && !named.has(tool.name)) named.set(tool.name, toToolDef(tool))
   return [...named.values()]
 }
 
@@ -34,6 +34,9 @@ export const definitionOf = (tool: ToolDef): Tool | undefined => {
   definitions.set(tool, definition)
   return definition
 }
+
+/** As core asks for it: one such tool must not take the others with it. */
+const isNameable = ({ name }: Tool): boolean => name !== "" && name.length <= 512 && name.isWellFormed()
 
 const definitions = new WeakMap<ToolDef, Tool>()
 

@@ -21,6 +21,7 @@ const complete = { resultType: "complete", ttlMs: 0, cacheScope: "private" }
 /** A server that answers as it is told, and otherwise has one tool. */
 const setUp = async (plugin: McpPluginOptions = {}) => {
   const answers = new Map<string, Answer>([
+    ["GET", () => ({ status: 405 })],
     [
       "server/discover",
       () => ({
@@ -36,6 +37,9 @@ const setUp = async (plugin: McpPluginOptions = {}) => {
     ["tools/call", () => ({ result: { resultType: "complete", content: [{ type: "text", text: "done" }] } })],
   ])
   const upstream = await fakeUpstream((request) => {
+    if (request.method === "GET" && request.path === "/hasty") {
+      return answers.get("GET")?.({ method: "GET", params: {} }) as UpstreamAnswer
+    }
     if (request.method !== "POST") return { status: 405 }
     const message = request.json() as Message
     if (message.id === undefined) return { status: 202 }
@@ -73,6 +77,14 @@ describe("listing tools", () => {
     expect(upstream.requests.length - before).toBeLessThanOrEqual(5)
   })
 
+  it("leaves out what cannot be named", async () => {
+    const { answers, names, refresh } = await setUp()
+    const odd = ["", "x".repeat(513), "\ud800"].map((name) => tool(name))
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [...odd, tool("__proto__"), tool("one")] } }))
+    await refresh()
+    expect(await names()).toEqual(["__proto__", "one"])
+  })
+
   it("keeps what was known when a later page fails", async () => {
     const { answers, names, refresh } = await setUp()
     answers.set("tools/list", ({ params }) =>
@@ -82,6 +94,28 @@ describe("listing tools", () => {
     )
     await expect(refresh()).rejects.toMatchObject({ reason: expect.stringContaining("The index is being built.") })
     expect(await names()).toEqual(["call"])
+  })
+})
+
+describe("a server whose stream ends at once", () => {
+  it("is not asked for another without a pause", async () => {
+    const { executor, upstream, answers, refresh } = await setUp()
+    answers.set("server/discover", () => ({ error: { code: -32_601, message: "Unknown method." } }))
+    answers.set("initialize", () => ({
+      result: {
+        protocolVersion: "2025-06-18",
+        capabilities: { tools: { listChanged: true } },
+        serverInfo: { name: "hasty", version: "1" },
+      },
+    }))
+    answers.set("GET", () => ({ headers: { "content-type": "text/event-stream" }, body: "retry: 0\n\n" }))
+    const before = Date.now()
+    await executor.mcp.updateServer("srv", { url: `${upstream.origin}/hasty` })
+    await refresh()
+    const streams = () => upstream.requests.filter(({ method, path }) => method === "GET" && path === "/hasty").length
+    await expect.poll(streams).toBeGreaterThan(3)
+    // Each pause is twice the one before it; without one there are twice as many by then and more.
+    expect(streams()).toBeLessThan(8 + Math.log2(1 + (Date.now() - before) / 50))
   })
 })
 
@@ -143,6 +177,38 @@ describe("a call", () => {
     expect(await call(executor, "call")).toMatchObject({ ok: false, error: { code: "mcp_protocol_error" } })
   })
 
+  it("ends where what comes back cannot be checked by the tool's own schema in time", async () => {
+    const { executor, answers, refresh } = await setUp()
+    const outputSchema = { type: "object", properties: { text: { type: "string", pattern: "^(a+)+$" } } }
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [tool("call", { outputSchema })] } }))
+    answers.set("tools/call", () => ({
+      result: { resultType: "complete", content: [], structuredContent: { text: `${"a".repeat(60)}!` } },
+    }))
+    await refresh()
+    expect(await call(executor, "call")).toMatchObject({ ok: false, error: { code: "mcp_protocol_error" } })
+  })
+
+  it("sends nobody to what is no web page, and nobody from page to page for ever", async () => {
+    const { executor, answers } = await setUp()
+    const visit = (url: unknown) => ({ mode: "url", message: "Go there.", elicitationId: "1", url })
+    let elicitations: ReadonlyArray<unknown> = ["javascript:alert(1)", "file:///etc/passwd", 7, " data:,x"].map(visit)
+    answers.set("tools/call", () => ({ error: { code: -32_042, message: "Visit first.", data: { elicitations } } }))
+    const seen: Array<unknown> = []
+    const onElicitation = (request: unknown) => {
+      seen.push(request)
+      return { action: "accept" } as const
+    }
+    expect(await call(executor, "call", {}, { onElicitation })).toMatchObject({ error: { code: "mcp_protocol_error" } })
+    elicitations = [visit("javascript:alert(1)"), visit("HTTPS://pay.example.com/1")]
+    expect(await call(executor, "call", {}, { onElicitation })).toMatchObject({
+      error: { code: "mcp_visit_required", details: { urls: ["https://pay.example.com/1"] } },
+    })
+    expect(seen).toMatchObject([{ kind: "url", url: "https://pay.example.com/1" }])
+    elicitations = Array.from({ length: 1000 }, (_, index) => visit(`https://pay.example.com/${index}`))
+    await call(executor, "call", {}, { onElicitation })
+    expect(seen.length).toBeLessThan(10)
+  })
+
   it("sends arguments as headers where the tool's schema says so", async () => {
     const { executor, upstream, answers, refresh } = await setUp()
     const inputSchema = { type: "object", properties: { region: { type: "string", "x-mcp-header": "Region" } } }
@@ -169,7 +235,7 @@ describe("a probe", () => {
 describe("a server that is changed or removed", () => {
   it("keeps what was not named, and derives templates anew when it moves", async () => {
     const { executor, upstream } = await setUp()
-    const changed = await executor.mcp.updateServer("srv", { description: "The one." })
+    const changed = await executor.mcp.updateServer("srv", { description: "The one.", url: undefined })
     expect(changed).toMatchObject({ name: "faulty", description: "The one.", baseUrl: `${upstream.origin}/mcp` })
     const moved = await executor.mcp.updateServer("srv", { url: `${upstream.origin}/v2` })
     expect(moved).toMatchObject({ baseUrl: `${upstream.origin}/v2`, authTemplates: [{ slug: "none" }] })

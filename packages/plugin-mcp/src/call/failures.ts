@@ -20,10 +20,20 @@ export const toolUnavailable = (): Failure =>
   failure("tool_unavailable", "The server no longer has this tool. List the tools again.", {})
 
 /** Whether an answer means that the server does not know the tool; servers agree on no code for it. */
-export const isUnknownTool = (name: string, text: string): boolean =>
-  text.length < 1000 &&
-  text.includes(name) &&
-  /\b(unknown tool|no such tool|tool\b.*\bnot found|tool\b.*\bdoes not exist)/i.test(text)
+export const isUnknownTool = (name: string, text: string): boolean => {
+  if (text.length > 1000) return false
+  // A tool may speak of other tools, and of other things that it did not find.
+  const [first = "", ...rest] = text.split(name)
+  let before = first
+  for (const after of rest) {
+    const isNamed = /\btool\W{0,4}$/i.test(before) && !/^[\w-]/.test(after)
+    if (isNamed && (/\b(unknown|no such) tool\W{0,4}$/i.test(before) || missing.test(after))) return true
+    before = after
+  }
+  return false
+}
+
+const missing = /^\W{0,4}(is |was )?(not found|does not exist)/i
 
 /** An error of the client as a result; `undefined` where core knows better, or it is nobody's expectation. */
 export const clientFailure = (error: unknown): Failure | undefined => {
