@@ -1,0 +1,2 @@
+/** Keyward's spans as OpenTelemetry's. */
+export { openTelemetryTracer } from "./openTelemetryTracer.ts"
