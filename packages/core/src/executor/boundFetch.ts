@@ -4,6 +4,7 @@
  * The connection is looked up with each request, so that one `fetch` serves for as long as somebody holds it.
  */
 import * as Effect from "effect/Effect"
+import type { IdentityModeError } from "../connection/AccountError.ts"
 import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { connectionAddress, connectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
@@ -27,7 +28,7 @@ export interface BoundFetchOptions {
   readonly check: (
     selected: SelectedConnection,
     method: string,
-  ) => Effect.Effect<void, AccessDeniedError | ToolBlockedError | StoreUnavailableError>
+  ) => Effect.Effect<void, AccessDeniedError | IdentityModeError | ToolBlockedError | StoreUnavailableError>
   /** The failure of a credential as it is told, such as with a page to visit. */
   readonly explain: (
     selected: SelectedConnection,

@@ -11,6 +11,7 @@ import { isGranted } from "./oauth/GrantedConnection.ts"
 import { errorWithWayOn } from "./oauth/renewalUrl.ts"
 import { checkRawAccess } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
+import { checkMode } from "./selectAccount.ts"
 
 /** Returned at once; what the caller may do with it is looked up with each request. */
 export const connectionFetch = (
@@ -22,7 +23,10 @@ export const connectionFetch = (
   boundFetch(resources, identity, ref, {
     admitted,
     check: (selected, method) =>
-      Effect.andThen(checkFetch(selected, method), checkRawAccess(resources, selected)),
+      Effect.andThen(
+        Effect.andThen(checkFetch(selected, method), checkMode(selected.integration, selected.row.owner)),
+        checkRawAccess(resources, selected),
+      ),
     explain: (selected, error) =>
       isGranted(selected) ? errorWithWayOn(resources, selected, error) : Effect.succeed(error),
   })

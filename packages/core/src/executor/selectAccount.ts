@@ -18,7 +18,7 @@ import {
 import { connectionAddress, connectionIdentifier, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import { type Identity, type Owner, subjectOf } from "../identity/Identity.ts"
-import { ownerOfCall } from "../identity/IdentityMode.ts"
+import { ownerOfCall, pinnedOwner } from "../identity/IdentityMode.ts"
 import { compiledIntegration, identityModeOf, type IntegrationRecord } from "../integration/Integration.ts"
 import { IntegrationNotFoundError } from "../integration/IntegrationError.ts"
 import { parseConnectionAddress } from "../tool/ToolAddress.ts"
@@ -106,6 +106,16 @@ export const ownerFor = (
   return owner === "subject_missing"
     ? Effect.fail(new SubjectRequiredError({ integration: slug, mode }))
     : Effect.succeed(owner)
+}
+
+/** Fails where the mode of an integration lets nothing run as an owner's connections, however they are named. */
+export const checkMode = (integration: IntegrationRecord, asked: Owner): Effect.Effect<void, IdentityModeError> => {
+  const { slug } = integration
+  const mode = identityModeOf(integration)
+  const allowed = pinnedOwner(mode)
+  return allowed === undefined || allowed === asked
+    ? Effect.void
+    : Effect.fail(new IdentityModeError({ integration: slug, mode, asked, allowed }))
 }
 
 interface Search {

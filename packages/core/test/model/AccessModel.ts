@@ -33,13 +33,24 @@ export interface ModelConnection {
   readonly owner: string | null
   readonly integration: string
   readonly name: string
+  label: string | null
   secret: string
+  isDisabled: boolean
 }
 
 export interface ModelAgent {
   readonly id: string
   readonly parent: ModelAgent | null
   integrations: "all" | ReadonlyArray<string>
+  key: string
+}
+
+/** A connection as a caller sees it: shared ones under another name. */
+export interface ModelShown {
+  readonly owner: "org" | "user"
+  readonly integration: string
+  readonly name: string
+  readonly connection: ModelConnection
 }
 
 /** A user, nobody, or an agent that acts for one of them. */
@@ -108,11 +119,7 @@ export class AccessModel {
   /** What a caller may do with a connection. */
   of({ subject, agent }: ModelCaller, connection: ModelConnection): ReadonlySet<Capability> {
     if (agent === null) return this.ofSubject(subject, connection)
-    if (!this.agents.includes(agent)) return new Set()
-    const isAllowed = chainOf(agent).every(
-      ({ integrations }) => integrations === "all" || integrations.includes(connection.integration),
-    )
-    return isAllowed ? this.ofAgent(agent, subject, connection) : new Set()
+    return this.allows(agent, connection.integration) ? this.ofAgent(agent, subject, connection) : new Set()
   }
 
   /** The connection that a caller means by a name, whether they may use it or not. */
@@ -139,25 +146,47 @@ export class AccessModel {
     return undefined
   }
 
-  /** Every address that a caller may call, with the secret that has to arrive. */
-  callable(caller: ModelCaller): ReadonlyMap<string, string> {
-    const names = new Set([
-      ...this.connections.map(
-        ({ owner, integration, name }) => `${owner === null ? "org" : "user"} ${integration} ${name}`,
-      ),
-      ...this.shares.map(({ as, connection }) => `user ${connection.integration} ${as}`),
-    ])
-    const found = new Map<string, string>()
-    for (const text of names) {
-      const [owner = "org", integration = "", name = ""] = text.split(" ")
-      const connection = this.meant(caller, owner as "org", integration, name)
-      if (connection === undefined) continue
-      const capabilities = this.of(caller, connection)
-      for (const tool of Object.keys(toolNeeds) as ReadonlyArray<keyof typeof toolNeeds>) {
-        if (capabilities.has(tool)) found.set(`tools.${integration}.${owner}.${name}.${tool}`, connection.secret)
-      }
+  /** Whether an agent and all above it have the tools of an integration. */
+  allows(agent: ModelAgent | null, integration: string): boolean {
+    if (agent === null) return true
+    const isAllowed = ({ integrations }: ModelAgent): boolean =>
+      integrations === "all" || integrations.includes(integration)
+    return this.agents.includes(agent) && chainOf(agent).every(isAllowed)
+  }
+
+  /** Whether a connection is there for a caller, even if nothing of it is for them. */
+  sees({ subject, agent }: ModelCaller, connection: ModelConnection): boolean {
+    const isLent = (to: string | ModelAgent | null): boolean =>
+      this.shares.some((one) => one.connection === connection && one.to === to)
+    const isOfSubject = connection.owner === null || connection.owner === subject || isLent(subject)
+    if (agent === null) return isOfSubject
+    return (
+      this.allows(agent, connection.integration) &&
+      chainOf(agent).every(
+        (link) =>
+          isLent(link) ||
+          this.grants.some(
+            (one) =>
+              one.agent === link &&
+              one.connection === connection &&
+              (one.subject === null || (one.subject === subject && isOfSubject)),
+          ),
+      )
+    )
+  }
+
+  /** Every connection that is there for a caller. */
+  shown(caller: ModelCaller): ReadonlyArray<ModelShown> {
+    const names = new Map<string, Omit<ModelShown, "connection">>()
+    const add = (one: Omit<ModelShown, "connection">): unknown => names.set(JSON.stringify(one), one)
+    for (const { owner, integration, name } of this.connections) {
+      add({ owner: owner === null ? "org" : "user", integration, name })
     }
-    return found
+    for (const { as, connection } of this.shares) add({ owner: "user", integration: connection.integration, name: as })
+    return [...names.values()].flatMap((ref) => {
+      const connection = this.meant(caller, ref.owner, ref.integration, ref.name)
+      return connection !== undefined && this.sees(caller, connection) ? [{ ...ref, connection }] : []
+    })
   }
 }
 

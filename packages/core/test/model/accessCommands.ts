@@ -1,149 +1,28 @@
-/**
- * The commands of the model-based test: what users, agents and hosts do, each done for real and in the model.
- *
- * Plug in another world (a store, several executors over one database) by {@link World}, and more commands beside {@link accessCommands}.
- */
+/** What hosts, owners and agents do about who may use what, each done for real and in the model. */
 import * as fc from "fast-check"
 import { expect } from "vitest"
-import type { AgentExecutor, ConnectionRef, Executor } from "@keyward/core"
 import {
-  AccessModel,
+  type AccessModel,
   capabilitiesOf,
   type ModelAgent,
   type ModelCaller,
   type ModelConnection,
   type ModelScope,
 } from "./AccessModel.ts"
-
-/** What the commands act on. */
-export interface World {
-  /** Executors of nobody over the same records, in as many processes as there are; the commands take turns. */
-  readonly executors: ReadonlyArray<Executor>
-  /** The secret that arrived, from the data of a result. */
-  readonly arrived: (data: unknown) => string
-  /** How often something was done that was possible, by command: a run in which nothing happens proves nothing. */
-  readonly done: Map<string, number>
-  turn: number
-  secrets: number
-}
-
-/** One model per tenant. */
-export type Models = Readonly<Record<string, AccessModel>>
-
-export const tenants = ["acme", "globex"] as const
-export const integrations = ["api", "web"] as const
-const subjects = ["alice", "bob"] as const
-const agentIds = ["lead", "helper", "deep"] as const
-const names = ["main"] as const
-
-export const newModels = (): Models => Object.fromEntries(tenants.map((tenant) => [tenant, new AccessModel()]))
-
-type Command = fc.AsyncCommand<Models, World>
-
-const scope: fc.Arbitrary<ModelScope> = fc.record(
-  {
-    access: fc.constantFrom<ModelScope["access"]>(["read"], ["write"], ["read", "write"]),
-    tools: fc.constantFrom(["issues.*"], ["issues.list"], ["users.list", "issues.create"]),
-  },
-  { requiredKeys: ["access"] },
-)
-// Small and crowded, so that most of what is drawn meets something that is there.
-const tenant = fc.oneof({ weight: 9, arbitrary: fc.constant(tenants[0]) }, fc.constant(tenants[1]))
-const subject = fc.option(fc.constantFrom(...subjects))
-const agentId = fc.constantFrom(...agentIds)
-const integration = fc.oneof({ weight: 5, arbitrary: fc.constant(integrations[0]) }, fc.constant(integrations[1]))
-const shownName = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom(...names) },
-  fc.constantFrom("mainOfAlice", "mainOfBob", "lent"),
-)
-const ref: fc.Arbitrary<ConnectionRef> = fc.record({
-  owner: fc.constantFrom("org", "user"),
+import {
+  agentId,
+  command,
+  connectionName,
   integration,
-  name: shownName,
-})
-
-/** Draws from what there is when a command runs; mostly that, and now and then what was drawn blindly. */
-const pick = fc.nat(1000)
-const oneOf = <A>(existing: ReadonlyArray<A>, drawn: A, at: number): A =>
-  at % 8 === 0 ? drawn : (existing[Math.floor(at / 8) % Math.max(1, existing.length)] ?? drawn)
-
-/** A connection as a caller sees it, if the caller sees one. */
-const refOf = (model: AccessModel, caller: ModelCaller, drawn: ConnectionRef, at: number): ConnectionRef => {
-  const seen = new Set([...model.callable(caller).keys()].map((address) => address.split(".").slice(0, 4).join(".")))
-  const refs = [...seen].map((address): ConnectionRef => {
-    const [, slug = "", owner = "", name = ""] = address.split(".")
-    return { owner: owner as ConnectionRef["owner"], integration: slug, name }
-  })
-  return oneOf(refs, drawn, at)
-}
-
-/** Makes a command of what it does; `run` answers whether it could be done. */
-const command = (
-  name: string,
-  inTenant: string,
-  input: unknown,
-  run: (model: AccessModel, as: (subject: string | null) => Executor, world: World) => Promise<boolean>,
-): Command => ({
-  check: () => true,
-  run: async (models, world) => {
-    const model = models[inTenant] ?? new AccessModel()
-    world.turn += 1
-    const executor = world.executors[world.turn % world.executors.length]
-    if (executor === undefined) throw new Error("A world needs an executor.")
-    const as = (acting: string | null) => executor.withIdentity({ tenant: inTenant, subject: acting })
-    if (await run(model, as, world)) world.done.set(name, (world.done.get(name) ?? 0) + 1)
-    await expectInvariants(model, inTenant, world)
-  },
-  toString: () => `${name}(${inTenant}, ${JSON.stringify(input)})`,
-})
-
-/** Whether a promise was kept; what it was broken with has to be one of Keyward's own errors. */
-const succeeded = async <A>(promise: Promise<A>): Promise<{ readonly value: A } | undefined> => {
-  try {
-    return { value: await promise }
-  } catch (error) {
-    expect(error).toHaveProperty("_tag")
-    return undefined
-  }
-}
-
-const connect = fc.tuple(tenant, subject, integration, fc.constantFrom(...names)).map(([inTenant, owner, slug, name]) =>
-  command("connect", inTenant, [owner, slug, name], async (model, as, world) => {
-    const secret = `secret${(world.secrets += 1)}`
-    const input = {
-      owner: owner === null ? "org" : "user",
-      integration: slug,
-      name,
-      template: "bearer",
-      value: secret,
-    } as const
-    const done = await succeeded(as(owner).connections.create(input))
-    const known = model.connection(owner, slug, name)
-    const isTaken =
-      owner !== null &&
-      known === undefined &&
-      model.shares.some((one) => one.to === owner && one.as === name && one.connection.integration === slug)
-    expect(done === undefined).toBe(isTaken)
-    if (done === undefined) return false
-    if (known === undefined) model.connections.push({ owner, integration: slug, name, secret })
-    else known.secret = secret
-    return true
-  }),
-)
-
-const disconnect = fc
-  .tuple(tenant, subject, integration, fc.constantFrom(...names))
-  .map(([inTenant, owner, slug, name]) =>
-    command("disconnect", inTenant, [owner, slug, name], async (model, as) => {
-      const known = model.connection(owner, slug, name)
-      const done = await succeeded(
-        as(owner).connections.remove({ owner: owner === null ? "org" : "user", integration: slug, name }),
-      )
-      expect(done !== undefined).toBe(known !== undefined)
-      if (known !== undefined) model.removeConnection(known)
-      return known !== undefined
-    }),
-  )
+  oneOf,
+  pick,
+  ref,
+  refOf,
+  scope,
+  subject,
+  tenant,
+} from "./command.ts"
+import { subjects, succeeded } from "./world.ts"
 
 const allowedIntegrations = fc.oneof(
   { weight: 4, arbitrary: fc.constant<ModelAgent["integrations"]>("all") },
@@ -164,12 +43,12 @@ const createAgent = fc
     command("createAgent", inTenant, [id, parent, allowed], async (model, as) => {
       const above = parent === null ? null : (model.agent(parent) ?? undefined)
       const done = await succeeded(
-        as(null).agents.create({ id, integrations: allowed, ...(parent === null ? {} : { parent }) }),
+        as(null).agents.create({ id, key: true, integrations: allowed, ...(parent === null ? {} : { parent }) }),
       )
       if (done === undefined) return false
       expect(model.agent(id)).toBeUndefined()
       expect(above).toBeDefined()
-      model.agents.push({ id, parent: above ?? null, integrations: allowed })
+      model.agents.push({ id, parent: above ?? null, integrations: allowed, key: done.value.key ?? "" })
       return true
     }),
   )
@@ -193,6 +72,17 @@ const setIntegrations = fc.tuple(tenant, agentId, allowedIntegrations).map(([inT
       return false
     }
     known.integrations = allowed
+    return true
+  }),
+)
+
+const rotateKey = fc.tuple(tenant, agentId).map(([inTenant, id]) =>
+  command("rotateKey", inTenant, id, async (model, as) => {
+    const known = model.agent(id)
+    const done = await succeeded(as(null).agents.rotateKey(id))
+    expect(done !== undefined).toBe(known !== undefined)
+    if (known === undefined || done === undefined) return false
+    known.key = done.value.key
     return true
   }),
 )
@@ -268,7 +158,7 @@ const share = fc
     tenant,
     fc.constantFrom(...subjects),
     integration,
-    fc.constantFrom(...names),
+    connectionName,
     fc.oneof(fc.record({ subject: fc.constantFrom(...subjects) }), fc.record({ agent: agentId })),
     scope,
     fc.option(fc.constant("lent"), { nil: undefined }),
@@ -301,7 +191,7 @@ const unshare = fc
     tenant,
     fc.constantFrom(...subjects),
     integration,
-    fc.constantFrom(...names),
+    connectionName,
     fc.oneof(fc.record({ subject: fc.constantFrom(...subjects) }), fc.record({ agent: agentId })),
     pick,
   )
@@ -371,51 +261,15 @@ const putGrant = (
   model.grants.push({ agent, connection, subject, capabilities: capabilitiesOf(wanted) })
 }
 
-/** A call of anything by anybody: it arrives as the account that the oracle says, or not at all. */
-const call = fc
-  .tuple(tenant, subject, fc.option(agentId), ref, fc.constantFrom("issues.list", "issues.create", "users.list"), pick)
-  .map(([inTenant, acting, id, drawn, tool, at]) =>
-    command("call", inTenant, [acting, id, drawn, tool, at], async (model, as, world) => {
-      const agent = id === null ? null : model.agent(id)
-      const { owner, integration: slug, name } = refOf(model, { subject: acting, agent: agent ?? null }, drawn, at)
-      const caller = await callerOf(as(acting), id)
-      expect(caller !== undefined).toBe(agent !== undefined)
-      if (caller === undefined || agent === undefined) return false
-      const address = `tools.${slug}.${owner}.${name}.${tool}`
-      const expected = model.callable({ subject: acting, agent }).get(address)
-      const done = await succeeded(caller.execute(address))
-      expect(done === undefined ? undefined : done.value.ok && world.arrived(done.value.data)).toBe(expected)
-      return expected !== undefined
-    }),
-  )
-
-const callerOf = async (executor: Executor, id: string | null): Promise<Executor | AgentExecutor | undefined> =>
-  id === null ? executor : (await succeeded(executor.asAgent(id)))?.value
-
-/** After every command, whatever it was: lists show exactly what can be called, to the users and the agents of a tenant. */
-const expectInvariants = async (model: AccessModel, inTenant: string, world: World): Promise<void> => {
-  const executor = world.executors[(world.turn + 1) % world.executors.length]
-  if (executor === undefined) return
-  const acting = [null, ...subjects][world.turn % (subjects.length + 1)] ?? null
-  const as = executor.withIdentity({ tenant: inTenant, subject: acting })
-  for (const agent of [null, ...model.agents]) {
-    const caller = await callerOf(as, agent?.id ?? null)
-    const listed = ((await caller?.tools.list()) ?? []).map(({ address }) => address)
-    expect(listed.toSorted()).toEqual([...model.callable({ subject: acting, agent }).keys()].toSorted())
-  }
-}
-
-/** Every command about accounts, agents, grants and shares, as often as it has weight. */
-export const accessCommands: ReadonlyArray<fc.Arbitrary<Command>> = [
-  ...Array.from({ length: 5 }, () => connect),
-  disconnect,
+/** Every command about agents, grants and shares, as often as it has weight. */
+export const accessCommands = [
   ...Array.from({ length: 6 }, () => createAgent),
   removeAgent,
   setIntegrations,
+  rotateKey,
   ...Array.from({ length: 8 }, () => grant),
   revoke,
   ...Array.from({ length: 5 }, () => share),
   unshare,
   ...Array.from({ length: 6 }, () => delegate),
-  ...Array.from({ length: 6 }, () => call),
 ]
