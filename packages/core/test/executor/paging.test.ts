@@ -252,18 +252,18 @@ describe("what is no page", () => {
     "is a limit of %s, in every list",
     async (limit) => {
       for (const [list, tag, ask] of await setCallers()) {
-        expect(await rejectionOf(ask({ limit })), list).toMatchObject({ _tag: tag, field: "limit" })
+        expect(await rejectionOf(ask({ limit })), `of ${list}`).toMatchObject({ _tag: tag, field: "limit" })
       }
     },
   )
 
   it.each([7, null, ["a"]])("is to go on after %j, in every list", async (after) => {
     for (const [list, tag, ask] of await setCallers()) {
-      expect(await rejectionOf(ask({ after })), list).toMatchObject({ _tag: tag, field: "after" })
+      expect(await rejectionOf(ask({ after })), `of ${list}`).toMatchObject({ _tag: tag, field: "after" })
     }
   })
 
   it("is not a limit of nothing, which gives nothing", async () => {
-    for (const [list, , ask] of await setCallers()) expect(await ask({ limit: 0 }), list).toEqual([])
+    for (const [list, , ask] of await setCallers()) expect(await ask({ limit: 0 }), `of ${list}`).toEqual([])
   })
 })
