@@ -40,7 +40,13 @@ export type { ListSharesInput } from "./executor/Shares.ts"
 export type { ListItemsInput } from "./executor/Providers.ts"
 export type { ListIntegrationsInput } from "./executor/Integrations.ts"
 export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/Approvals.ts"
-export type { CreatePolicyInput, ListPoliciesInput, PolicyResolution, UpdatePolicyInput } from "./executor/Policies.ts"
+export type {
+  CreatePolicyInput,
+  ListPoliciesInput,
+  PolicyResolution,
+  ResolvePolicyOptions,
+  UpdatePolicyInput,
+} from "./executor/Policies.ts"
 export type { ListToolsInput } from "./executor/Tools.ts"
 export type { FoundTool, SearchToolsInput } from "./executor/searchTools.ts"
 export type { CreateOAuthClientInput } from "./executor/oauth/clientInput.ts"

@@ -132,6 +132,7 @@ import {
   removePolicy,
   resolvePolicy,
   type ResolvePolicyError,
+  type ResolvePolicyOptions,
   updatePolicy,
   type UpdatePolicyInput,
 } from "./Policies.ts"
@@ -225,7 +226,11 @@ export interface EffectPolicies {
     input: UpdatePolicyInput,
   ): Effect.Effect<Policy, PolicyWriteError | PolicyNotFoundError | PolicyConflictError>
   remove(id: string): Effect.Effect<void, PolicyNotFoundError | StoreUnavailableError>
-  resolve(address: string, args?: unknown): Effect.Effect<PolicyResolution, ResolvePolicyError>
+  resolve(
+    address: string,
+    args?: unknown,
+    options?: ResolvePolicyOptions,
+  ): Effect.Effect<PolicyResolution, ResolvePolicyError>
 }
 
 /** `executor.approvals` on the Effect surface; the Promise surface documents each method. */
@@ -354,7 +359,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
       list: (input = {}) => listPolicies(resources, identity, input),
       update: (id, input) => audited(resources, updatePolicy(resources, identity, id, input)),
       remove: (id) => audited(resources, removePolicy(resources, identity, id)),
-      resolve: (address, args) => resolvePolicy(resources, identity, address, args),
+      resolve: (address, args, options = {}) => resolvePolicy(resources, identity, address, args, options),
     },
     approvals: {
       list: (input = {}) => listApprovals(resources, identity, input),

@@ -14,16 +14,18 @@ import type { AccessDeniedError } from "../policy/AccessError.ts"
 import type { DefaultReason } from "../policy/decide.ts"
 import { type Policy, type PolicyAction, policyActions, type PolicyRecord, toPolicy } from "../policy/Policy.ts"
 import { InvalidPolicyInputError, PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
-import { parseToolAddress } from "../tool/ToolAddress.ts"
+import { parseShortAddress, parseToolAddress } from "../tool/ToolAddress.ts"
 import { ToolNotFoundError } from "../tool/ToolError.ts"
 import { checkedPage } from "./checkedPage.ts"
 import { callableTool } from "./callableTool.ts"
 import { catalogOf, type CatalogError } from "./Catalogs.ts"
-import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
+import { selectConnection, type SelectedConnection, type SelectError } from "./ConnectionSelector.ts"
 import { standingApproval } from "./askApproval.ts"
+import { takeIdentity } from "./identityArgument.ts"
 import type { EventBody } from "./ExecutorEvent.ts"
 import { decisionOn, isToldOf } from "./policyCheck.ts"
 import type { Resources } from "./Resources.ts"
+import { integrationOfCall, selectAccount, type SelectAccountError } from "./selectAccount.ts"
 
 /** A rule to be. */
 export interface CreatePolicyInput {
@@ -53,6 +55,12 @@ export interface ListPoliciesInput {
   readonly after?: string | undefined
 }
 
+/** What a call would be made with, besides its arguments. */
+export interface ResolvePolicyOptions {
+  /** As `conversation` of `execute`: approvals that were given for it are found too. */
+  readonly conversation?: string | undefined
+}
+
 /** What policy says about a call. */
 export interface PolicyResolution {
   readonly action: PolicyAction
@@ -61,7 +69,7 @@ export interface PolicyResolution {
   readonly rules: ReadonlyArray<Policy>
   /** Which default decided; `null` where rules did. */
   readonly reason: DefaultReason | null
-  /** The id of an approval that a call with these arguments would be made by; `null` without one, and without arguments. */
+  /** The id of an approval that a call with these arguments would be made by; `null` without one, and without arguments or conversation. */
   readonly approval: string | null
 }
 
@@ -69,7 +77,7 @@ export interface PolicyResolution {
 export type PolicyWriteError = InvalidPolicyInputError | StoreUnavailableError
 
 /** What resolving can fail with. */
-export type ResolvePolicyError = SelectError | CatalogError | AccessDeniedError | ToolNotFoundError
+export type ResolvePolicyError = SelectError | SelectAccountError | CatalogError | AccessDeniedError | ToolNotFoundError
 
 /** Adds a rule. */
 export const createPolicy = (
@@ -177,20 +185,19 @@ export const resolvePolicy = (
   resources: Resources,
   identity: Identity,
   address: string,
-  args: unknown,
+  given: unknown,
+  { conversation }: ResolvePolicyOptions,
 ): Effect.Effect<PolicyResolution, ResolvePolicyError> =>
   Effect.gen(function* () {
-    const parsed = parseToolAddress(address)
-    if (parsed === undefined) {
-      return yield* Effect.fail(new ToolNotFoundError({ address: String(address as unknown), suggestions: [] }))
-    }
-    const selected = yield* selectConnection(resources, identity, parsed.connection)
-    const tool = yield* callableTool(resources, selected, yield* catalogOf(resources, selected), parsed.tool)
+    const taken = takeIdentity(given)
+    const { args, asked } = "ok" in taken ? { args: given, asked: undefined } : taken
+    const { selected, name } = yield* selectedTool(resources, identity, address, asked)
+    const tool = yield* callableTool(resources, selected, yield* catalogOf(resources, selected), name)
     const decision = yield* decisionOn(resources, selected, tool)
     const approval =
-      args === undefined || decision.action !== "require_approval"
+      (given === undefined && conversation === undefined) || decision.action !== "require_approval"
         ? undefined
-        : yield* standingApproval(resources, { selected, tool, args, decision, conversation: undefined })
+        : yield* standingApproval(resources, { selected, tool, args, decision, conversation })
     return {
       action: decision.action,
       from: decision.rules.length > 0 ? "rule" : "default",
@@ -198,6 +205,27 @@ export const resolvePolicy = (
       reason: decision.reason ?? null,
       approval: approval?.id ?? null,
     }
+  })
+
+/** The tool that an address names, and the connection that a call of it would run as. */
+const selectedTool = (
+  resources: Resources,
+  identity: Identity,
+  address: string,
+  asked: Owner | undefined,
+): Effect.Effect<{ readonly selected: SelectedConnection; readonly name: string }, ResolvePolicyError> =>
+  Effect.gen(function* () {
+    const full = parseToolAddress(address)
+    if (full !== undefined) {
+      return { selected: yield* selectConnection(resources, identity, full.connection), name: full.tool }
+    }
+    const short = parseShortAddress(address)
+    if (short === undefined) {
+      return yield* Effect.fail(new ToolNotFoundError({ address: String(address as unknown), suggestions: [] }))
+    }
+    const integration = yield* integrationOfCall(resources, identity, short.integration)
+    const { selected } = yield* selectAccount(resources, identity, integration, { identity: asked }, "quietly")
+    return { selected, name: short.tool }
   })
 
 /** A list that is read before every call should fit into memory many times. */

@@ -47,7 +47,13 @@ import type { KeepAliveOptions } from "./oauth/keepAlive.ts"
 import type { RegisterDynamicClientInput } from "./oauth/registerDynamicClient.ts"
 import type { StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
 import type { AnswerApprovalInput, ListApprovalsInput } from "./Approvals.ts"
-import type { CreatePolicyInput, ListPoliciesInput, PolicyResolution, UpdatePolicyInput } from "./Policies.ts"
+import type {
+  CreatePolicyInput,
+  ListPoliciesInput,
+  PolicyResolution,
+  ResolvePolicyOptions,
+  UpdatePolicyInput,
+} from "./Policies.ts"
 import { runPromise } from "./runPromise.ts"
 import type { AccountRequest } from "./selectAccount.ts"
 import type { ListItemsInput } from "./Providers.ts"
@@ -306,12 +312,13 @@ export class Policies {
   }
 
   /**
-   * What would be decided about a call and by which rules, without making it; with arguments also by which approval it would be made.
+   * What would be decided about a call and by which rules, without making it; with arguments, or a conversation, also by which approval
+   * it would be made. Takes full and short addresses.
    *
-   * Rejects as {@link PromiseExecutor.execute} does for an address that leads nowhere.
+   * Rejects as {@link PromiseExecutor.execute} does for an address that leads nowhere, and where no account can be selected.
    */
-  resolve(address: string, args?: unknown): Promise<PolicyResolution> {
-    return runPromise(this.#effect.resolve(address, args))
+  resolve(address: string, args?: unknown, options?: ResolvePolicyOptions): Promise<PolicyResolution> {
+    return runPromise(this.#effect.resolve(address, args, options))
   }
 }
 

@@ -142,6 +142,8 @@ describe("an approval that is answered later", () => {
     await askedOf(alice.execute(address, { repo: "a" }))
     await askedOf(alice.execute("tools.api.org.other.delete", { repo: "a" }, talk))
     await askedOf(executor.execute(address, { repo: "a" }, talk))
+    expect(await alice.policies.resolve(address, undefined, talk)).toMatchObject({ approval: id })
+    expect(await alice.policies.resolve(address, { repo: "c" })).toMatchObject({ approval: null })
   })
 
   it("stays declined for these arguments", async () => {

@@ -285,6 +285,27 @@ describe("rules", () => {
   })
 })
 
+describe("a resolution by a short address", () => {
+  it("is about the connection that a call would run as, and about the arguments that the tool would get", async () => {
+    const { executor, alice } = await setTools({ config: { onElicitation: "defer" } })
+    await alice.connections.create({ ...main, owner: "user", template: "none" })
+    const rule = await executor.policies.create({ owner: "org", pattern: "tools.api.org.*", action: "block" })
+    const address = "tools.api.repos/delete"
+    expect(await alice.policies.resolve(address)).toMatchObject({ action: "require_approval", reason: "destructive" })
+    expect(await alice.policies.resolve(address, { _identity: "org" })).toMatchObject({
+      action: "block",
+      rules: [{ id: rule.id }],
+    })
+    await alice.execute(address, { _identity: "user", id: 1 })
+    const [{ id } = { id: "" }] = await alice.approvals.list()
+    await alice.approvals.answer(id, { action: "accept" })
+    expect(await alice.policies.resolve(address, { _identity: "user", id: 1 })).toMatchObject({ approval: id })
+    expect(await rejectionOf(alice.policies.resolve("tools.other.repos/delete"))).toMatchObject({
+      _tag: "IntegrationNotFoundError",
+    })
+  })
+})
+
 describe("raw access", () => {
   const setFetch = async (config: StageOptions["config"] = {}) => {
     const stage = await setTools({ config })
