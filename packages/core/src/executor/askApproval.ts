@@ -18,7 +18,7 @@ import { type ApprovalQuestion, approvalQuestion, approvalRecord, keysOf, newApp
 import type { CallInQuestion } from "./approvalQuestion.ts"
 import type { CallTrace } from "./CallTrace.ts"
 import type { Resources } from "./Resources.ts"
-import { approvalDeclined, approvalRequired, notApprovableLater } from "./toolFailures.ts"
+import { approvalDeclined, approvalRequired, notApprovableLater, tooManyApprovals } from "./toolFailures.ts"
 
 /** Gets a person's approval for a call. Answers the result that the call has instead, `undefined` where it may be made. */
 export const askApproval = (
@@ -47,8 +47,7 @@ export const askApproval = (
       return yield* agreedCall(resources, question)
     }
     if (given?.status === "declined") return approvalDeclined(given)
-    const pending = given ?? (yield* keepQuestion(resources, question))
-    return pending === undefined ? notApprovableLater : approvalRequired(pending)
+    return given === undefined ? yield* keepQuestion(resources, question) : approvalRequired(given)
   })
 }
 
@@ -92,21 +91,45 @@ const validApprovals = (
     return records.filter((record) => record.expiresAt > now && isSigned(approvals.keys, record))
   })
 
+/** How many questions of one caller wait at most; nobody reads more, and a caller in a loop would go on for ever. */
+const mostWaiting = 200
+
+/** Keeps a question for later, and answers the result that the call has meanwhile. */
 const keepQuestion = (
   resources: Resources,
   question: ApprovalQuestion,
-): Effect.Effect<ApprovalRecord | undefined, StoreUnavailableError> =>
+): Effect.Effect<ToolResult, StoreUnavailableError> =>
   Effect.gen(function* () {
     const { store, approvals } = resources
     const now = yield* Clock.currentTimeMillis
     const id = newApprovalId(now)
     const { keys, expiresAfterMs } = approvals
     const record = approvalRecord(keys, question, null, { id, now, expiresAfterMs })
-    if (record === undefined) return undefined
+    if (record === undefined) return notApprovableLater
     yield* Effect.ignore(store.approvals.removeExpired(record.tenant, now))
+    if (yield* isWaitingForMany(resources, record, now)) return tooManyApprovals
     yield* store.approvals.put(record, 0)
     announceApproval(resources, question, { type: "approval.requested", approval: id })
-    return record
+    return approvalRequired(record)
+  })
+
+/** Whether a caller has asked as much as may wait: a user, or an agent that acts for one. */
+const isWaitingForMany = (
+  { store }: Resources,
+  { tenant, subject, agent }: ApprovalRecord,
+  validAt: number,
+): Effect.Effect<boolean, StoreUnavailableError> =>
+  Effect.gen(function* () {
+    let count = 0
+    let after: string | undefined
+    for (;;) {
+      const query = { tenant, subject, status: "pending", validAt, after, limit: mostWaiting } as const
+      const page: ReadonlyArray<ApprovalRecord> = yield* store.approvals.list(query)
+      count += page.filter((record) => record.agent === agent).length
+      if (count >= mostWaiting) return true
+      if (page.length < mostWaiting) return false
+      after = page.at(-1)?.id
+    }
   })
 
 interface Answer {

@@ -94,6 +94,17 @@ export const approvalDeclined = ({ id, tool, expiresAt }: ApprovalRecord): ToolR
   },
 })
 
+/** That the call needs an approval, and that too many of the caller's wait for one. */
+export const tooManyApprovals: ToolResult = {
+  ok: false,
+  error: {
+    code: "too_many_approvals",
+    message:
+      "A person has to approve this call, and too many calls of this caller wait for that already. Nothing was sent; go on once some of them are answered.",
+    retryable: false,
+  },
+}
+
 /** That the call needs an approval which nothing could be held to. */
 export const notApprovableLater: ToolResult = {
   ok: false,

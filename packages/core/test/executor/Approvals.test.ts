@@ -263,6 +263,22 @@ describe("an approval that is answered later", () => {
     expect(runs).toHaveLength(1)
   })
 
+  it("waits with so many others of its caller that one in a loop comes to an end, and nobody else does", async () => {
+    const { executor, alice, askedOf } = await setDeleting()
+    await executor.agents.create({ id: "helper", integrations: ["api"] })
+    await executor.agents.grant("helper", { connection: main, access: ["read", "write"] })
+    const agent = await alice.asAgent("helper")
+    for (let turn = 0; turn < 200; turn += 1) await askedOf(agent.execute(address, { turn }))
+    expect(failureOf(await agent.execute(address, { turn: 200 }))).toMatchObject({
+      code: "too_many_approvals",
+      retryable: false,
+    })
+    const first = await askedOf(agent.execute(address, { turn: 0 }))
+    for (const caller of [alice, executor]) await askedOf(caller.execute(address, { turn: 200 }))
+    await alice.approvals.revoke(first)
+    await askedOf(agent.execute(address, { turn: 200 }))
+  })
+
   it("lists page by page and by status", async () => {
     const { alice, askedOf } = await setDeleting()
     const ids: Array<string> = []
