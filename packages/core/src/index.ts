@@ -209,6 +209,7 @@ export {
   ToolResolutionError,
 } from "./integration/IntegrationError.ts"
 export {
+  type ClosePluginInput,
   type ConnectionHandle,
   definePlugin,
   type DescribeToolInput,

@@ -86,6 +86,8 @@ export interface McpPluginOptions {
   readonly toolsMaxAgeMs?: number | undefined
   /** Pages of tools that a server may have. Default 64. */
   readonly maxToolPages?: number | undefined
+  /** Tools that a server may have. Default 10 000. */
+  readonly maxTools?: number | undefined
   /** The largest message of a local command, in bytes. Default 10 MB. */
   readonly maxMessageBytes?: number | undefined
   /** How often a local command may end within a minute before it is left alone for a minute. Default 5. */
@@ -109,6 +111,7 @@ export const mcpPlugin = (options: McpPluginOptions = {}): Plugin<"mcp", McpExte
     clientInfo: options.clientInfo ?? { name: "keyward", version: "1" },
     connectTimeoutMs: options.connectTimeoutMs ?? 20_000,
     mostToolPages: options.maxToolPages ?? 64,
+    mostTools: options.maxTools ?? 10_000,
     maxMessageBytes: options.maxMessageBytes ?? 10 * 1024 * 1024,
   }
   const calls = new McpCalls(settings, {
@@ -124,7 +127,7 @@ export const mcpPlugin = (options: McpPluginOptions = {}): Plugin<"mcp", McpExte
     extension: (context) => makeExtension(context, settings),
     resolveTools: (input) => calls.listTools(input),
     invokeTool: (input) => calls.callTool(input),
-    close: () => calls.close(),
+    close: ({ executor }) => calls.close(executor),
   })
 }
 

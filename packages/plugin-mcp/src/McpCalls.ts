@@ -23,12 +23,14 @@ export interface McpCallsLimits extends LinkPoolLimits {
 /** See the file's header. */
 export class McpCalls {
   readonly #settings: LinkSettings
-  readonly #pool: LinkPool
+  readonly #limits: McpCallsLimits
+  /** One plugin may be that of several executors, which begin and end on their own. */
+  readonly #pools = new WeakMap<object, LinkPool>()
   readonly #restarts: RestartLimit
 
   constructor(settings: LinkSettings, limits: McpCallsLimits) {
     this.#settings = settings
-    this.#pool = new LinkPool(limits)
+    this.#limits = limits
     this.#restarts = new RestartLimit(limits.mostRestarts)
   }
 
@@ -75,8 +77,17 @@ export class McpCalls {
     }
   }
 
-  close(): Promise<void> {
-    return this.#pool.close()
+  /** Ends what was begun for an executor. */
+  close(executor: object): Promise<void> {
+    return this.#poolOf(executor).close()
+  }
+
+  #poolOf(executor: object): LinkPool {
+    const known = this.#pools.get(executor)
+    if (known !== undefined) return known
+    const pool = new LinkPool(this.#limits)
+    this.#pools.set(executor, pool)
+    return pool
   }
 
   /** Lists with a client of its own, for a connection that is only about to be made. */
@@ -101,7 +112,7 @@ export class McpCalls {
       return await run(link)
     } catch (error) {
       if (scope.signal.aborted || !wasNotTaken(link, error)) throw error
-      this.#pool.drop(handle.key, link)
+      this.#poolOf(handle.executor).drop(handle.key, link)
     }
     scope.failure = undefined
     return run(await this.#linkOf(handle, input, scope))
@@ -118,9 +129,10 @@ export class McpCalls {
     const environment = config.transport === "http" ? nothing : await input.environment()
     const variant = config.transport === "http" ? generation : `${generation} ${digestOf(environment)}`
     const { fetch, toolsChanged } = handle
+    const pool = this.#poolOf(handle.executor)
     const link =
-      this.#pool.connected(key, variant) ??
-      (await this.#pool.get(key, {
+      pool.connected(key, variant) ??
+      (await pool.get(key, {
         variant,
         connect: () => this.#connect(key, { config, fetch, environment, onToolsChanged: () => toolsChanged() }, scope),
         isGivenUp: () => scope.signal.aborted,

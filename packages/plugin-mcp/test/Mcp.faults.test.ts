@@ -77,6 +77,14 @@ describe("listing tools", () => {
     expect(upstream.requests.length - before).toBeLessThanOrEqual(5)
   })
 
+  it("takes no more tools than the limit, and keeps what was known", async () => {
+    const { answers, names, refresh } = await setUp({ maxTools: 3 })
+    const tools = Array.from({ length: 4 }, (_, index) => tool(`t${index}`))
+    answers.set("tools/list", () => ({ result: { ...complete, tools } }))
+    await expect(refresh()).rejects.toMatchObject({ reason: expect.stringContaining("maxTools is 3") })
+    expect(await names()).toEqual(["call"])
+  })
+
   it("leaves out what cannot be named", async () => {
     const { answers, names, refresh } = await setUp()
     const odd = ["", "x".repeat(513), "\ud800"].map((name) => tool(name))

@@ -2,10 +2,10 @@
  * Sessions: begun once for many calls, begun anew when the server ended them, one for each caller and credential, and ended in the end.
  */
 import { describe, expect, it } from "vitest"
-import type { McpPluginOptions } from "../src/index.ts"
+import { mcpPlugin, type McpPluginOptions } from "../src/index.ts"
 import type { TestServer } from "./support/modernServer.ts"
 import { olderServer } from "./support/olderServer.ts"
-import { call, connectOpenly, setStage } from "./support/stage.ts"
+import { call, connectOpenly, type McpExecutor, setStage } from "./support/stage.ts"
 
 const setUp = async (plugin: McpPluginOptions = {}) => {
   const server = await olderServer()
@@ -106,5 +106,31 @@ describe("sessions", () => {
     expect(await other).toMatchObject({ ok: true })
     expect(await call(executor, "echo", { text: "after" })).toMatchObject({ ok: true })
     expect(begun(server) - before).toBe(1)
+  })
+
+  it("of one executor are neither used nor ended by another that has the same plugin", async () => {
+    const server = await olderServer()
+    const plugins = [mcpPlugin()] as const
+    const [first, second] = await Promise.all(
+      ["token-of-first", "token-of-second"].map(async (value) => {
+        const { executor } = await setStage({ hosts: [server.host], config: { plugins } })
+        const authTemplates = [{ slug: "bearer", type: "bearer" }] as const
+        await executor.mcp.addServer({ slug: "srv", transport: "http", url: server.url, authTemplates })
+        await executor.connections.create({
+          owner: "user",
+          integration: "srv",
+          name: "main",
+          template: "bearer",
+          value,
+        })
+        return executor
+      }),
+    )
+    const before = begun(server)
+    for (const executor of [first, second, first, second]) await call(executor as McpExecutor, "whoami")
+    expect(begun(server) - before).toBe(2)
+    await first?.close()
+    expect(await call(second as McpExecutor, "whoami")).toMatchObject({ ok: true })
+    expect(begun(server) - before).toBe(2)
   })
 })

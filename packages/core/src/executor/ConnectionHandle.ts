@@ -30,6 +30,10 @@ export class SelectedHandle implements ConnectionHandle {
     ])
   }
 
+  get executor(): object {
+    return this.#resources.token
+  }
+
   get generation(): string {
     return generationOf(this.#selected)
   }

@@ -23,6 +23,8 @@ import type { EventBody, ExecutorEvent } from "./ExecutorEvent.ts"
 
 /** See the file's header. */
 export interface Resources {
+  /** Stands for the executor where plugins tell several apart; holds nothing. */
+  readonly token: object
   readonly store: Store
   readonly providers: CredentialProviders
   readonly egress: Egress
@@ -95,8 +97,10 @@ export const makeResources = (config: ExecutorConfig): Resources => {
           audit.record(event, shown)
           if (onEvent !== undefined) tell(onEvent, event)
         }
+  const token = Object.freeze({})
   const unwatch = onEvent && store.watchOutages?.((outage) => emit(nobody(config), toEvent(outage)))
   return {
+    token,
     store,
     providers,
     egress,
@@ -130,7 +134,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
       // One that does not close cleanly must not keep the others open.
       const closing = [
         background.close,
-        ...(config.plugins ?? []).map(closePlugin),
+        ...(config.plugins ?? []).map((plugin) => closePlugin(plugin, token)),
         egress.close(),
         providers.close(),
         Effect.sync(() => unwatch?.()),
@@ -143,10 +147,10 @@ export const makeResources = (config: ExecutorConfig): Resources => {
 }
 
 /** What a plugin holds open may take long to end; the executor does not wait for ever. */
-const closePlugin = (plugin: Plugin): Effect.Effect<void> =>
+const closePlugin = (plugin: Plugin, executor: object): Effect.Effect<void> =>
   Effect.asVoid(
     Effect.timeoutOption(
-      Effect.promise(async () => ended(plugin.close?.())),
+      Effect.promise(async () => ended(plugin.close?.({ executor }))),
       5000,
     ),
   )

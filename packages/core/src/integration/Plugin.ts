@@ -52,6 +52,8 @@ export type Send = (request: SendRequest) => Promise<SentResponse>
 export interface ConnectionHandle {
   /** The same text for the same tenant, caller and connection. To be compared, not to be read. */
   readonly key: string
+  /** The same object throughout one executor; another executor that has the same plugin has another one. To be compared, not to be read. */
+  readonly executor: object
   /** Another text with each revision of the integration and each credential. Holds no secret. */
   readonly generation: string
   /** Authorized as the call's `fetch`, and not ended with the call: the connection is looked up with each request. */
@@ -106,6 +108,12 @@ export interface InvokeToolInput {
   readonly elicit: (request: PluginElicitation) => Promise<ElicitationResponse>
   /** Tells whoever made the call how far it is; `undefined` when nobody wants to know. */
   readonly progress: ((progress: ToolProgress) => void) | undefined
+}
+
+/** What `close` is handed. */
+export interface ClosePluginInput {
+  /** Which executor, as on the handles of its connections. */
+  readonly executor: object
 }
 
 /** What a plugin's extension can do, for Promise authors. Everything is seen as the executor's identity sees it. */
@@ -184,8 +192,11 @@ export interface PluginHandlers {
    * become that failure, and a failed `ToolResult` goes into its details. A `ToolResult` that says `ok` is believed.
    */
   readonly invokeTool: (input: InvokeToolInput) => HandlerResult<unknown>
-  /** Called once when the executor closes, while requests can still be sent: ends what the plugin holds open. Waited for up to 5 s. */
-  readonly close?: (() => HandlerResult<void>) | undefined
+  /**
+   * Called once when an executor closes, while requests can still be sent: ends what the plugin holds open for it, and nothing that it
+   * holds for others. Waited for up to 5 s.
+   */
+  readonly close?: ((input: ClosePluginInput) => HandlerResult<void>) | undefined
 }
 
 /** A plugin as `createExecutor` takes it. `Extension` is what it adds to the executor under its id. */

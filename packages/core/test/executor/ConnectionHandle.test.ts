@@ -264,17 +264,26 @@ describe("progress", () => {
 
 describe("the end", () => {
   it("is told to every plugin once, and one that does not end cleanly keeps nobody", async () => {
-    let closed = 0
-    const { executor } = await connect(
-      listing(() => [], undefined, {
-        close: () => {
-          closed += 1
+    const called: Array<object> = []
+    const closed: Array<object> = []
+    const plugin = listing(
+      () => [readOnly("call")],
+      ({ handle }) => void called.push(handle.executor),
+      {
+        close: (closing) => {
+          closed.push(closing.executor)
           throw new Error("It does not end.")
         },
-      }),
+      },
     )
+    const { executor } = await connect(plugin)
+    const { executor: other } = await connect(plugin)
+    await executor.execute(toolOfMain())
     await executor.close()
     await executor.close()
-    expect(closed).toBe(1)
+    await other.execute(toolOfMain())
+    expect(closed).toHaveLength(1)
+    expect(closed[0]).toBe(called[0])
+    expect(called[1]).not.toBe(called[0])
   })
 })

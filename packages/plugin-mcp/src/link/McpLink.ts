@@ -26,6 +26,8 @@ export interface McpLinkOptions {
   readonly connectTimeoutMs: number
   /** How many pages of tools are asked for before giving up. */
   readonly mostToolPages: number
+  /** How many tools are taken. */
+  readonly mostTools: number
   /** The server says that its tools have changed. */
   readonly onToolsChanged: () => void
   /** The transport has ended without being told to. */
@@ -132,12 +134,15 @@ export class McpLink {
     }
   }
 
-  /** Every tool, page by page; rejects when there are more pages than the limit. */
+  /** Every tool, page by page; rejects when there are more of either than the limit. */
   async listTools(scope: CallScope): Promise<ReadonlyArray<Tool>> {
     const listed = this.#within(scope, () =>
       this.#client.listTools(undefined, { cacheMode: "bypass", signal: scope.signal, timeout: longestMs }),
     )
-    return (await listed).tools
+    const { tools } = await listed
+    const { mostTools } = this.#options
+    if (tools.length > mostTools) throw new Error(`The server lists ${tools.length} tools; maxTools is ${mostTools}.`)
+    return tools
   }
 
   callTool(scope: CallScope, { name, args, definition, onProgress }: LinkCall): Promise<CallToolResult> {

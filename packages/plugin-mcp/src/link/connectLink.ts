@@ -14,6 +14,7 @@ export interface LinkSettings extends ProcessLimits {
   readonly clientInfo: { readonly name: string; readonly version: string }
   readonly connectTimeoutMs: number
   readonly mostToolPages: number
+  readonly mostTools: number
 }
 
 /** What one client needs to know. */
@@ -57,6 +58,7 @@ const connected = async (
     clientInfo: settings.clientInfo,
     connectTimeoutMs: settings.connectTimeoutMs,
     mostToolPages: settings.mostToolPages,
+    mostTools: settings.mostTools,
     onToolsChanged: purpose.onToolsChanged,
     onClose: purpose.onClose ?? (() => undefined),
     isOld,

@@ -9,7 +9,7 @@ import { type AddServerInput, mcpPlugin, type McpPluginOptions } from "../../src
 export interface StageOptions {
   readonly hosts?: ReadonlyArray<string>
   readonly plugin?: McpPluginOptions
-  readonly config?: Omit<ExecutorConfig, "plugins">
+  readonly config?: Omit<ExecutorConfig, "plugins"> & { readonly plugins?: readonly [ReturnType<typeof mcpPlugin>] }
 }
 
 /** An executor for alice of the tenant acme, closed when the test is over. */
