@@ -78,17 +78,20 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
         .where("refresh_before", "<", before)
         .$if(unclaimedAt !== undefined, (query) =>
           query.where((eb) =>
-            eb.not(
-              eb.exists(
+            // A join with claims, of which there are none when a planner looks and thousands a moment later, is a loop in a loop.
+            eb(
+              eb.fn.coalesce(
                 eb
                   .selectFrom("keyward_claims")
-                  .select("keyward_claims.name")
+                  .select("keyward_claims.claimed_until")
                   .whereRef("keyward_claims.tenant", "=", "keyward_connections.tenant")
                   .whereRef("keyward_claims.subject", "=", "keyward_connections.subject")
                   .whereRef("keyward_claims.integration", "=", "keyward_connections.integration")
-                  .whereRef("keyward_claims.name", "=", "keyward_connections.name")
-                  .where("keyward_claims.claimed_until", ">", unclaimedAt ?? 0),
+                  .whereRef("keyward_claims.name", "=", "keyward_connections.name"),
+                eb.lit(0),
               ),
+              "<=",
+              unclaimedAt ?? 0,
             ),
           ),
         )
