@@ -12,6 +12,7 @@ import type { Row } from "./measure.ts"
 /** Suites by name, each with the function that runs it; loaded in the suite's own process. */
 const suites: Readonly<Record<string, () => Promise<ReadonlyArray<Row>>>> = {
   execute: async () => (await import("./execute.ts")).execute(),
+  audit: async () => (await import("./audit.ts")).audit(),
   fetch: async () => (await import("./connectionsFetch.ts")).connectionsFetch(),
   loopback: async () => (await import("./loopback.ts")).loopback(),
   policy: async () => (await import("./policy.ts")).policy(),
