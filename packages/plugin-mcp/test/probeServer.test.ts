@@ -3,6 +3,7 @@
  */
 import { describe, expect, it } from "vitest"
 import { serveLoopback } from "./support/httpServer.ts"
+import { modernServer } from "./support/modernServer.ts"
 import { setStage } from "./support/stage.ts"
 
 interface Refusing {
@@ -87,5 +88,19 @@ describe("a server that refuses strangers", () => {
     const { executor } = await setStage({ hosts: [server.host] })
     const { authTemplates } = await executor.mcp.probe({ url: `${server.origin}/mcp` })
     expect(authTemplates.map(({ slug }) => slug)).toEqual(["bearer", "none"])
+  })
+})
+
+describe("a server that lets strangers in", () => {
+  it("is added whatever it answers to other requests", async () => {
+    const open = await modernServer({
+      guard: (request) => (request.method === "POST" ? undefined : new Response("?", { status: 503 })),
+    })
+    const { executor } = await setStage({ hosts: [open.host] })
+    expect(await executor.mcp.probe({ url: open.url })).toMatchObject({
+      authorizationRequired: false,
+      authorization: null,
+      authTemplates: [{ slug: "none" }],
+    })
   })
 })

@@ -46,37 +46,32 @@ export const probeServer = async (
   input: ProbeServerInput,
 ): Promise<McpServerProbe> => {
   const url = canonicalUrl(input.url)
-  const found = await greet(context, settings, url)
-  const wwwAuthenticate = "revision" in found ? undefined : found.wwwAuthenticate
-  const authorization = await authorizationOf(context, { url, wwwAuthenticate })
-  if (!("revision" in found)) {
+  const { greeting, wwwAuthenticate } = await greet(context, settings, url)
+  const authorization = await authorizationOf(context, { url, wwwAuthenticate }, greeting !== null)
+  if (greeting === null) {
     const authTemplates =
       authorization === null ? await undescribedTemplates(context, url) : deriveAuthTemplates(url, authorization)
     return { url, revision: null, server: null, authorizationRequired: true, authorization, authTemplates }
   }
   return {
     url,
-    ...found,
+    ...greeting,
     authorizationRequired: false,
     authorization,
     authTemplates: deriveAuthTemplates(url, authorization),
   }
 }
 
-type Greeting = Pick<McpServerProbe, "revision" | "server">
-
-/** The server tells strangers nothing but how they become known. */
-interface Refusal {
-  readonly wwwAuthenticate: string | undefined
+interface Answer {
+  /** `null`: the server tells strangers nothing but how they become known. */
+  readonly greeting: Pick<McpServerProbe, "revision" | "server"> | null
+  /** What it said with a 401; empty where there was none. */
+  readonly wwwAuthenticate: string
 }
 
-const greet = async (
-  { fetch }: Pick<PluginContext, "fetch">,
-  settings: LinkSettings,
-  url: string,
-): Promise<Greeting | Refusal> => {
+const greet = async ({ fetch }: Pick<PluginContext, "fetch">, settings: LinkSettings, url: string): Promise<Answer> => {
   const signal = AbortSignal.timeout(settings.connectTimeoutMs)
-  let wwwAuthenticate: string | undefined
+  let wwwAuthenticate = ""
   const listening: Fetch = async (target, init) => {
     const response = await fetch(target, init)
     if (response.status === 401) wwwAuthenticate = response.headers.get("www-authenticate") ?? ""
@@ -93,10 +88,10 @@ const greet = async (
     const link = await connectLink(settings, purpose, scope)
     const { revision, server } = link
     await link.close()
-    return { revision, server }
+    return { greeting: { revision, server }, wwwAuthenticate }
   } catch (error) {
     if (error instanceof UnauthorizedError || statusOf(error) === 401 || statusOf(error) === 403) {
-      return { wwwAuthenticate }
+      return { greeting: null, wwwAuthenticate }
     }
     throw notUsable(url, error)
   }
@@ -125,11 +120,13 @@ const notUsable = (url: string, error: unknown): unknown => {
 const authorizationOf = async (
   { oauth }: Pick<PluginContext, "oauth">,
   input: ProbeOAuthInput,
+  isOpen: boolean,
 ): Promise<ProbeResult | null> => {
   try {
     return await oauth.probe(input)
   } catch (error) {
-    if (error instanceof OAuthDiscoveryError && error.reason === "not_found") return null
+    // Nobody is kept from a server that is open because of what it publishes badly.
+    if (error instanceof OAuthDiscoveryError && (isOpen || error.reason === "not_found")) return null
     throw error
   }
 }
