@@ -66,6 +66,8 @@ const compile = (Ajv2020: typeof import("ajv/dist/2020.js").Ajv2020, inputSchema
       const validate: ValidateFunction = new Ajv2020({
         allErrors: true,
         strict: false,
+        // An argument may be called `constructor`, and is not there because every object has one.
+        ownProperties: true,
         validateFormats: false,
         validateSchema: false,
         logger: false,

@@ -1,9 +1,9 @@
 /**
- * Schemas that would keep the process busy: their checks end, and the others are as they were.
+ * Arguments and the schemas of strangers: checks that would keep the process busy, schemas that hold themselves, awkward names.
  */
 import { describe, expect, it } from "vitest"
 import type { JsonSchema } from "@keyward/core"
-import { acmePlugin, main, setStage, toolOfMain } from "../executor/acme.ts"
+import { acmePlugin, main, setStage, toolOfMain } from "./acme.ts"
 
 const called = async (inputSchema: JsonSchema, args: Record<string, unknown>) => {
   const plugin = acmePlugin(
@@ -56,5 +56,25 @@ describe("a tool whose input schema would keep the process busy", () => {
       ok: false,
       error: { details: { issues: [{ path: "/children/0/children/0/name" }] } },
     })
+  })
+})
+
+describe("arguments with the names of what every object has", () => {
+  const inputSchema = {
+    properties: { constructor: { type: "string" }, toString: { type: "string" }, valueOf: { type: "integer" } },
+    required: ["constructor"],
+  }
+
+  it("may be left out where they are optional", async () => {
+    expect(await called(inputSchema, { constructor: "mclaren" })).toMatchObject({ ok: true })
+  })
+
+  it("are missed where they are required, and looked at where they are given", async () => {
+    const issuesOf = async (args: Record<string, unknown>) => {
+      const result = await called(inputSchema, args)
+      return result.ok ? [] : result.error.details
+    }
+    expect(await issuesOf({})).toEqual({ issues: [{ path: "/constructor", expected: "is required" }] })
+    expect(await issuesOf({ constructor: "mclaren", toString: 1 })).toMatchObject({ issues: [{ path: "/toString" }] })
   })
 })
