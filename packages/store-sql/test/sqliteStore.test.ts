@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { sqliteStore } from "../src/index.ts"
+import { schemaVersion } from "../src/migrations.ts"
 import { accountRow } from "./support/account.ts"
 import { makeFolder } from "./support/folder.ts"
 
@@ -55,9 +56,9 @@ describe("a SQLite file", () => {
     const filename = folder.file("keyward.db")
     const other = new DatabaseSync(filename)
     other.exec("create table keyward_schema (version bigint not null primary key, applied_at bigint not null)")
-    other.exec("insert into keyward_schema values (7, 0)")
+    other.exec(`insert into keyward_schema values (${schemaVersion + 1}, 0)`)
     const store = sqliteStore({ filename })
-    await expect(store.ready()).rejects.toThrow("version 7")
+    await expect(store.ready()).rejects.toThrow(`version ${schemaVersion + 1}`)
     other.exec("drop table keyward_schema")
     other.close()
     await store.ready()

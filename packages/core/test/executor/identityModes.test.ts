@@ -160,7 +160,7 @@ describe("the account of a call", () => {
     },
   )
 
-  it("lists no tool of a connection that the mode does not allow, nor shows its schema", async () => {
+  it("lists no tool of a connection that the mode does not allow, nor shows its schema, nor sends anything as it", async () => {
     const stage = await setTable()
     const alice = stage.executor.withIdentity({ subject: "alice" })
     for (const mode of modes) {
@@ -171,6 +171,10 @@ describe("the account of a call", () => {
         const address = `tools.${integration}.${name}.whoami`
         if ((await outcomeOf(stage, alice.execute(address))).startsWith("Bearer")) callable.push(address)
         expect((await alice.tools.schema(address)) !== null).toBe(callable.includes(address))
+        const [owner, connection] = name.split(".") as ["org" | "user", string]
+        const sent = alice.connections.fetch({ owner, integration, name: connection })("/")
+        if (callable.includes(address)) expect((await sent).ok).toBe(true)
+        else await expect(sent).rejects.toMatchObject({ _tag: "IdentityModeError", asked: owner })
       }
       expect(listed).toEqual(callable)
     }

@@ -95,11 +95,17 @@ export const runModel = async ({ makeStores, runs, isThorough }: ModelRunOptions
       await fc.asyncModelRun(() => ({ model: newModels(), real: world }), sequence)
     }),
     // Short sequences, which come first otherwise, reach nothing.
-    { numRuns: runs, unbiased: true },
+    { numRuns: runs, unbiased: true, timeout: hungAfterMs, interruptAfterTimeLimit: longestMs },
   )
   if (!isThorough) return
   for (const name of possible) expect(done.get(name) ?? 0, `how often ${name} was possible`).toBeGreaterThan(0)
 }
+
+/** One sequence that takes so long, in milliseconds, waits for something that does not come. */
+const hungAfterMs = 20_000
+
+/** How long is looked for a shorter counterexample, in milliseconds; the test's own limit would end it before its seed is told. */
+const longestMs = 40_000
 
 /** What has to have happened in a thorough run. */
 const possible = [
