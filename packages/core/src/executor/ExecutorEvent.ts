@@ -167,6 +167,16 @@ export type ExecutorEvent =
       /** Addresses of the connections that may be meant. */
       readonly candidates?: ReadonlyArray<string> | undefined
     })
+  /** A request through `connections.fetch` has ended. */
+  | (ConnectionEventBase & {
+      readonly type: "connection.fetched"
+      readonly method: string
+      /** The response's status, or why there is none: a code, an error's name, or `aborted`. */
+      readonly outcome: string
+      /** The origin that answered; absent when none did. */
+      readonly destination?: string | undefined
+      readonly durationMs: number
+    })
   /** A call came to its end; besides, what {@link CalledTrace} tells of it. */
   | (ConnectionEventBase &
       Readonly<CalledTrace> & {

@@ -27,6 +27,7 @@ const isKept: Readonly<Record<ExecutorEvent["type"], boolean>> = {
   "connection.enabled": true,
   "connection.disabled": true,
   "connection.expired": true,
+  "connection.fetched": true,
   "connection.default_set": true,
   "connection.default_cleared": true,
   "agent.created": true,

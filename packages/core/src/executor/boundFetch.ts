@@ -9,6 +9,7 @@ import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { connectionAddress, connectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Identity } from "../identity/Identity.ts"
+import type { UnboundRequest } from "../http/standardFetch.ts"
 import type { Fetch } from "../integration/Plugin.ts"
 import type { AccessDeniedError } from "../policy/AccessError.ts"
 import type { ToolBlockedError } from "../tool/ToolError.ts"
@@ -29,6 +30,8 @@ export interface BoundFetchOptions {
     selected: SelectedConnection,
     method: string,
   ) => Effect.Effect<void, AccessDeniedError | IdentityModeError | ToolBlockedError | StoreUnavailableError>
+  /** Whether the host is told of each request; a plugin's are part of a call. */
+  readonly isTold: boolean
   /** The failure of a credential as it is told, such as with a page to visit. */
   readonly explain: (
     selected: SelectedConnection,
@@ -41,6 +44,7 @@ export const pluginFetch = (resources: Resources, identity: Identity, ref: Conne
   boundFetch(resources, identity, ref, {
     admitted: Effect.void,
     check: () => Effect.void,
+    isTold: false,
     explain: (_, error) => Effect.succeed(error),
   })
 
@@ -49,7 +53,7 @@ export const boundFetch = (
   resources: Resources,
   identity: Identity,
   ref: ConnectionRef,
-  { admitted, check, explain }: BoundFetchOptions,
+  { admitted, check, isTold, explain }: BoundFetchOptions,
 ): Fetch => {
   // An agent may be shown user connections though no user acts.
   const isNameable = identity.agent === undefined ? Effect.asVoid(connectionKey(identity, ref)) : admitted
@@ -71,7 +75,7 @@ export const boundFetch = (
         (selected) => {
           const { binding } = selected.compiled
           const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
-          const told = resources.hasListener ? watched(resources, selected, sent) : sent
+          const told = resources.hasListener ? watched(resources, selected, isTold ? request : undefined, sent) : sent
           return Effect.catch(told, (error): Effect.Effect<never, Error> =>
             error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
           )
@@ -81,20 +85,40 @@ export const boundFetch = (
   )
 }
 
-/** Tells the host when a credential could not be resolved or was turned down. */
+/** Tells the host when a credential could not be resolved or was turned down, and of the request, if it is given, what became of it. */
 const watched = <E>(
   resources: Resources,
   { identity, row }: SelectedConnection,
+  request: UnboundRequest | undefined,
   sent: Effect.Effect<AuthorizedResponse, E>,
-): Effect.Effect<AuthorizedResponse, E> => {
-  const failed = (error: unknown): Effect.Effect<void> =>
-    Effect.sync(() => {
+): Effect.Effect<AuthorizedResponse, E> =>
+  Effect.suspend(() => {
+    const startedAt = performance.now()
+    const tell = (error: unknown, outcome: string, destination?: string): void => {
+      if (request !== undefined) {
+        const durationMs = performance.now() - startedAt
+        const { method } = request
+        announce(resources, identity, row, { type: "connection.fetched", method, outcome, destination, durationMs })
+      }
       if (!(error instanceof ConnectionCredentialError)) return
       const { code, reason } = error
       announce(resources, identity, row, { type: "credential.failed", code, reason })
-    })
-  return Effect.tapError(
-    Effect.tap(sent, ({ response, authorizer }) => failed(rejection(connectionAddress(row), response, authorizer))),
-    failed,
-  )
-}
+    }
+    return sent.pipe(
+      Effect.tap(({ response, authorizer }) =>
+        Effect.sync(() =>
+          tell(
+            rejection(connectionAddress(row), response, authorizer),
+            String(response.status),
+            new URL(response.url).origin,
+          ),
+        ),
+      ),
+      Effect.tapError((error) =>
+        Effect.sync(() => tell(error, error instanceof ConnectionCredentialError ? error.code : nameOf(error))),
+      ),
+      Effect.onInterrupt(() => Effect.sync(() => tell(undefined, "aborted"))),
+    )
+  })
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "failed")

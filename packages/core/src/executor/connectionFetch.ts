@@ -22,6 +22,7 @@ export const connectionFetch = (
 ): Fetch =>
   boundFetch(resources, identity, ref, {
     admitted,
+    isTold: true,
     check: (selected, method) =>
       Effect.andThen(
         Effect.andThen(checkFetch(selected, method), checkMode(selected.integration, selected.row.owner)),

@@ -25,8 +25,9 @@ describe("an audit trail", () => {
     expect(await executor.execute("tools.api.user.main.call", { a: 1 })).toMatchObject({ ok: true })
     await executor.call("api", "call", {}, { identity: "user" })
     await rejectionOf(executor.execute("tools.api.user.main.nope"))
+    await executor.connections.fetch(mine)("/")
     await executor.connections.remove(mine)
-    const [registered, created, ruled, called, selected, failed, removed] = await executor.audit.list()
+    const [registered, created, ruled, called, selected, failed, fetched, removed] = await executor.audit.list()
     const row = { tenant: "acme", subject: "alice", agent: null, integration: "api", connection: "tools.api.user.main" }
     expect(registered).toMatchObject({ type: "integration.registered", integration: "api", connection: null })
     expect(created).toMatchObject({ ...row, type: "connection.created", details: { owner: "user" }, tool: null })
@@ -49,6 +50,13 @@ describe("an audit trail", () => {
     })
     expect(selected).toMatchObject({ chosenBy: "only", details: { override: "user" }, outcome: "ok" })
     expect(failed).toMatchObject({ tool: "nope", outcome: "ToolNotFoundError", destination: null })
+    expect(fetched).toMatchObject({
+      ...row,
+      type: "connection.fetched",
+      details: { method: "GET" },
+      destination: upstream.origin,
+      outcome: "200",
+    })
     expect(removed).toMatchObject({ ...row, type: "connection.removed" })
     const all = await executor.audit.list()
     expect(all.map(({ sequence }) => sequence)).toEqual(all.map((_, index) => (all[0]?.sequence ?? 0) + index))

@@ -69,6 +69,29 @@ describe("events", () => {
     new CanaryScanner([secret, other]).expectNone(events, "the events")
   })
 
+  it("tell each request through connections.fetch, and what became of it", async () => {
+    const { executor, events, upstream } = await setStage({
+      upstream: { "/": { status: 200 }, "/gone": { status: 404 }, "/hang": { fault: "hang" } },
+    })
+    await executor.connections.create({ ...main, template: "bearer", value: canary("secret") })
+    const fetch = executor.connections.fetch(main)
+    await fetch("/?page=1")
+    await fetch("/gone", { method: "DELETE" })
+    const stop = new AbortController()
+    const waiting = rejectionOf(fetch("/hang", { signal: stop.signal }))
+    await upstream.received(3)
+    stop.abort()
+    await waiting
+    await rejectionOf(fetch("https://elsewhere.example"))
+    const fetched = { type: "connection.fetched", connection: "tools.api.org.main", integration: "api", owner: "org" }
+    expect(events.filter(({ type }) => type === "connection.fetched")).toMatchObject([
+      { ...fetched, method: "GET", outcome: "200", destination: upstream.origin },
+      { ...fetched, method: "DELETE", outcome: "404", destination: upstream.origin },
+      { ...fetched, method: "GET", outcome: "aborted" },
+      { ...fetched, method: "GET", outcome: "OriginNotAllowedError" },
+    ])
+  })
+
   it("tell nothing of what did not happen", async () => {
     const { executor, events } = await setStage()
     await rejectionOf(executor.connections.create({ ...main, template: "nope" }))
