@@ -17,8 +17,8 @@ const bearer = (value: string) => ({ ...main, template: "bearer", value })
 
 describe("an audit trail", () => {
   it("says of each call and each change who, when, which, why, whereto and what came of it", async () => {
-    const { executor, upstream } = await setStage({ config: { tenant: "acme", subject: "alice", audit: true } })
     const began = Date.now()
+    const { executor, upstream } = await setStage({ config: { tenant: "acme", subject: "alice", audit: true } })
     const mine = { ...main, owner: "user" } as const
     await executor.connections.create({ ...bearer("v"), owner: "user" })
     await executor.policies.create({ owner: "user", pattern: "tools.api.user.main.call", action: "approve" })
