@@ -6,7 +6,7 @@ export type Turn = { readonly tool: string; readonly input: object } | { readonl
 
 /** A model that follows a script; a turn may look at all that the model was shown. */
 export const scriptedModel = (turns: ReadonlyArray<(shown: string) => Turn>): MockLanguageModelV4 => {
-  const model = new MockLanguageModelV4({
+  const model: MockLanguageModelV4 = new MockLanguageModelV4({
     doGenerate: async ({ prompt }) => {
       const turn = turns[model.doGenerateCalls.length - 1]?.(JSON.stringify(prompt)) ?? { text: "I am done." }
       return {

@@ -75,7 +75,7 @@ export type Turn = { readonly tool: string; readonly input?: object } | { readon
 
 /** A model that does what the script says, turn by turn, and tells what it was shown. */
 export const scriptedModel = (turns: ReadonlyArray<Turn | ((shown: unknown) => Turn)>): MockLanguageModelV4 => {
-  const model = new MockLanguageModelV4({
+  const model: MockLanguageModelV4 = new MockLanguageModelV4({
     doGenerate: async ({ prompt }) => {
       const given = turns[model.doGenerateCalls.length - 1] ?? { text: "done" }
       const turn = typeof given === "function" ? given(lastResult(prompt)) : given

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { onTestFinished } from "vitest"
 
 /** A span as OTLP/JSON has it; times are left out. */
-export interface ReceivedSpan {
+interface ReceivedSpan {
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId?: string

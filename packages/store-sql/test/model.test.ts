@@ -49,7 +49,7 @@ describe("two executors over one Postgres", { skip: server === undefined }, () =
         for (const store of stores) await store.ready()
         return { stores, provider: memoryProvider(), [Symbol.asyncDispose]: () => closed(stores) }
       },
-      runs: 4,
+      runs: Number(process.env["RUNS"] ?? 4),
       isThorough: false,
     })
   }, 60_000)

@@ -96,7 +96,7 @@ export interface Placement {
 }
 
 /** One variable of a process's environment, ready to be filled. */
-export interface EnvironmentPlacement {
+interface EnvironmentPlacement {
   readonly name: string
   readonly parts: ReadonlyArray<AuthPart>
 }

@@ -137,7 +137,7 @@ export class ConnectionRequiredError extends taggedError<ConnectionRequiredError
 export const mostCandidates = 20
 
 /** An owner in words. */
-export const whose: Readonly<Record<Owner, string>> = {
+const whose: Readonly<Record<Owner, string>> = {
   org: "the organisation's connection",
   user: "the acting user's own connection",
 }

@@ -81,7 +81,7 @@ export const auditOf = (resources: Resources, identity: Identity): EffectAudit =
 })
 
 /** Entries in the order in which they were written. */
-export const listAudit = (
+const listAudit = (
   resources: Resources,
   { tenant, subject }: Identity,
   input: ListAuditInput,
@@ -107,7 +107,7 @@ export const listAudit = (
   })
 
 /** Goes through the whole trail. */
-export const verifyAudit = (
+const verifyAudit = (
   resources: Resources,
   identity: Identity,
   { anchor }: VerifyAuditInput,
@@ -121,7 +121,7 @@ export const verifyAudit = (
   })
 
 /** Removes what is old, and says so in the trail; answers how many entries that were. */
-export const pruneAudit = (
+const pruneAudit = (
   resources: Resources,
   identity: Identity,
   { before }: PruneAuditInput,

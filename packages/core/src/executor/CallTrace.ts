@@ -15,7 +15,7 @@ import type { IdentityMode } from "../identity/IdentityMode.ts"
 export type ChosenBy = "address" | "account" | "default" | "only"
 
 /** What a rule decides about a call. */
-export type CallDecision = "approve" | "require_approval" | "block"
+type CallDecision = "approve" | "require_approval" | "block"
 
 /** What an event tells of a call. A field that is absent does not apply, or its step was not reached. */
 export interface CalledTrace {

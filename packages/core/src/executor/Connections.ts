@@ -15,7 +15,7 @@ import {
 } from "../connection/Connection.ts"
 import {
   ConnectionConflictError,
-  ConnectionCredentialError,
+  type ConnectionCredentialError,
   type ConnectionNotFoundError,
   type InvalidConnectionInputError,
 } from "../connection/ConnectionError.ts"

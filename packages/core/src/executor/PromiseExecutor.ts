@@ -55,9 +55,9 @@ import type {
   UpdatePolicyInput,
 } from "./Policies.ts"
 import { runPromise } from "./runPromise.ts"
-import type { AccountRequest } from "./selectAccount.ts"
 import type { ListItemsInput } from "./Providers.ts"
 import type { ListSharesInput } from "./Shares.ts"
+import type { AccountRequest } from "./selectAccount.ts"
 import type { ExecuteOptions } from "./ToolCall.ts"
 import type { FoundTool, SearchToolsInput } from "./searchTools.ts"
 import type { ListToolsInput } from "./Tools.ts"

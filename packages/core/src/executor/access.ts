@@ -23,7 +23,7 @@ import { andThen } from "./andThen.ts"
 import type { Resources } from "./Resources.ts"
 
 /** A connection as its owner has it: what calls of those with whom it is shared run with. */
-export interface Lender {
+interface Lender {
   readonly identity: Identity
   readonly row: ConnectionRow
 }

@@ -10,7 +10,7 @@ import type { ToolResult } from "../tool/ToolResult.ts"
 import { invalidArguments } from "./toolFailures.ts"
 
 /** Its name. */
-export const identityArgument = "_identity"
+const identityArgument = "_identity"
 
 /** Arguments without it, and what it said. */
 export interface TakenArguments {

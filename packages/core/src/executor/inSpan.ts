@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 
 /** What spans say of a call. */
-export interface SpanAttributes {
+interface SpanAttributes {
   /** The connection's address. */
   readonly connection?: string | undefined
   readonly tool?: string | undefined

@@ -90,7 +90,7 @@ export const selectAccount = (
 }
 
 /** Whose connection a call runs as; fails where the mode does not allow what it asks for, or nobody acts. */
-export const ownerFor = (
+const ownerFor = (
   integration: IntegrationRecord,
   identity: Identity,
   asked: Owner | undefined,

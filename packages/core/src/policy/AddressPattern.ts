@@ -18,7 +18,7 @@ export interface AddressPattern {
 }
 
 /** One part of a pattern. */
-export interface Glob {
+interface Glob {
   /** What it matches alone, where it holds no `*`. */
   readonly literal: string | undefined
   /** What all that it matches begins with. */

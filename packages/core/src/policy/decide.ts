@@ -72,7 +72,7 @@ export const tightened = (
 }
 
 /** The most restrictive of what the organisation's first rule and the user's say; `undefined` leaves it to annotations. */
-export const combined = (
+const combined = (
   organisation: PolicyRecord | undefined,
   user: PolicyRecord | undefined,
   defaultPolicy: DefaultPolicy,
@@ -88,7 +88,7 @@ export const combined = (
 }
 
 /** What a tool's own words ask for: a person is asked before what may destroy, and before a write that does not say whether it does. */
-export const annotated = ({ requiresApproval, annotations }: ToolDef): Decision => {
+const annotated = ({ requiresApproval, annotations }: ToolDef): Decision => {
   if (requiresApproval === true) return defaults.requires_approval
   if (annotations?.readOnlyHint === true) return defaults.read_only
   if (annotations?.destructiveHint === false) return defaults.not_destructive

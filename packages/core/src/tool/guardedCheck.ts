@@ -10,7 +10,7 @@ import { createContext, Script } from "node:vm"
 const longestMs = { check: 250, compile: 5_000 }
 
 /** Raised where a schema takes too long; the message is for whoever reads why a tool cannot be used. */
-export class CheckOverdueError extends Error {
+class CheckOverdueError extends Error {
   override readonly name = "CheckOverdueError"
 }
 

@@ -205,7 +205,7 @@ describe("a variable of an environment", () => {
       "DYLD_INSERT",
       "GIT_SSH",
     ]) {
-      expect(Result.isFailure(env(name)), name).toBe(true)
+      expect(Result.isFailure(env(name))).toBe(true)
     }
   })
 })

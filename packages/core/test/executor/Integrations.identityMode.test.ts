@@ -32,7 +32,10 @@ describe("the identity mode of an integration", () => {
     let resolved = 0
     const plugin = acmePlugin(
       {},
-      { resolveTools: () => ((resolved += 1), [{ name: "call", annotations: { readOnlyHint: true } }]), invokeTool: () => "done" },
+      {
+        resolveTools: () => ((resolved += 1), [{ name: "call", annotations: { readOnlyHint: true } }]),
+        invokeTool: () => "done",
+      },
     )
     const { executor, events } = await setStage({ plugin })
     await executor.connections.create({ ...main, template: "none" })

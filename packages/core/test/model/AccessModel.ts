@@ -191,7 +191,7 @@ export class AccessModel {
 }
 
 /** An agent and those above it. */
-export const chainOf = (agent: ModelAgent): ReadonlyArray<ModelAgent> =>
+const chainOf = (agent: ModelAgent): ReadonlyArray<ModelAgent> =>
   agent.parent === null ? [agent] : [agent, ...chainOf(agent.parent)]
 
 /** What a scope covers. */

@@ -143,7 +143,8 @@ const revoke = fc.tuple(tenant, subject, agentId, ref, pick).map(([inTenant, dra
     const after = await as(acting).agents.grants(id)
     const kept = model.grants.length
     model.grants = model.grants.filter(
-      (one) => !(
+      (one) =>
+        !(
           one.agent === agent &&
           one.connection === meant &&
           (one.subject === acting || (one.subject === null && (meant.owner === null || meant.owner === acting)))

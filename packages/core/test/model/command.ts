@@ -13,7 +13,7 @@ export type Models = Readonly<Record<string, CallModel>>
 
 export const tenants = ["acme", "globex"] as const
 export const integrations = ["api", "web"] as const
-export const agentIds = ["lead", "helper", "deep"] as const
+const agentIds = ["lead", "helper", "deep"] as const
 const names = ["main", "second"] as const
 
 export const newModels = (): Models => Object.fromEntries(tenants.map((tenant) => [tenant, new CallModel()]))

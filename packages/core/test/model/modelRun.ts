@@ -16,7 +16,7 @@ import { type World } from "./world.ts"
 import { toolNeeds } from "./AccessModel.ts"
 
 /** What executors of one run share, and what each has of its own. */
-export interface ModelStores extends AsyncDisposable {
+interface ModelStores extends AsyncDisposable {
   /** One for each executor. */
   readonly stores: ReadonlyArray<Store>
   /** One for all, since secrets are not what is tried here. */

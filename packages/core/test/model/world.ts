@@ -22,7 +22,7 @@ export interface World {
 }
 
 /** An agent's executor that somebody holds on to. */
-export interface KeptAgent {
+interface KeptAgent {
   readonly tenant: string
   readonly caller: ModelCaller & { readonly agent: ModelAgent }
   readonly key: string

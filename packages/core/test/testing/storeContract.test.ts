@@ -72,7 +72,7 @@ const flat = (keyOf: (key: Pick<ConnectionRow, "tenant" | "subject" | "integrati
           const isFree = yield* claims.claim(query.tenant, found, term)
           return found.filter((_, index) => isFree[index]).slice(0, query.limit)
         }),
-      claim: claims.claim,
+      claim: (tenant, keys, term) => claims.claim(tenant, keys, term),
       list: (query) =>
         Effect.gen(function* () {
           const copy = memoryStore().connections

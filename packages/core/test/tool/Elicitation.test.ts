@@ -10,7 +10,13 @@ import {
   requireApproval,
 } from "../../src/tool/Elicitation.ts"
 
-const question = { kind: "approval", message: "Delete?", tool: "tools.a.org.b.delete", args: {}, arguments: [] } as const
+const question = {
+  kind: "approval",
+  message: "Delete?",
+  tool: "tools.a.org.b.delete",
+  args: {},
+  arguments: [],
+} as const
 const ask = (handler: ElicitationHandler | undefined) => Effect.runPromise(elicit(handler, question))
 const approve = (handler: ElicitationHandler | undefined, timeoutMs = 1000) =>
   Effect.runPromise(requireApproval(handler, question, timeoutMs))

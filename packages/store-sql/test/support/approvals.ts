@@ -10,7 +10,7 @@ export type ApprovalPlace = (
 
 export const deleteTool = "tools.github.org.main.delete"
 
-export const openStore = (place: ApprovalPlace): SqlStore =>
+const openStore = (place: ApprovalPlace): SqlStore =>
   "filename" in place
     ? sqliteStore({ filename: place.filename })
     : postgresStore({ connectionString: place.connectionString, schema: place.schema, maxConnections: 2 })

@@ -18,7 +18,7 @@ const annotations = {
 export const toolNames = Object.keys(annotations) as ReadonlyArray<keyof typeof annotations>
 
 /** A plugin whose every tool answers with the authorization that arrived. */
-export const issuesPlugin = (): AcmePlugin =>
+const issuesPlugin = (): AcmePlugin =>
   acmePlugin(
     {},
     {

@@ -33,7 +33,10 @@ const completeWithFault = async (
     })
   const plugin = acmePlugin(
     { call: ({ fetch }) => fetch("/resource").then(toJson) },
-    { catalog: "connection", resolveTools: () => Effect.as(Effect.suspend(step), [{ name: "call", annotations: { readOnlyHint: true } }]) },
+    {
+      catalog: "connection",
+      resolveTools: () => Effect.as(Effect.suspend(step), [{ name: "call", annotations: { readOnlyHint: true } }]),
+    },
   )
   await Effect.runPromise(
     Effect.scoped(
