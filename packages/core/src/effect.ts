@@ -12,10 +12,10 @@ export type {
   EffectAgentExecutor,
   EffectAgentTools,
   EffectSubAgents,
-} from "./executor/AgentExecutor.ts"
-export type { ChangeAgentError, CreateAgentError } from "./executor/Agents.ts"
-export type { GrantError } from "./executor/Grants.ts"
-export type { ShareError } from "./executor/Shares.ts"
+} from "./executor/agents/AgentExecutor.ts"
+export type { ChangeAgentError, CreateAgentError } from "./executor/agents/Agents.ts"
+export type { GrantError } from "./executor/agents/Grants.ts"
+export type { ShareError } from "./executor/agents/Shares.ts"
 export type {
   EffectAgents,
   EffectApprovals,
@@ -27,18 +27,18 @@ export type {
   EffectProviders,
   EffectTools,
 } from "./executor/Executor.ts"
-export type { RemoveConnectionError } from "./executor/Connections.ts"
-export type { CreateConnectionError } from "./executor/createConnection.ts"
+export type { RemoveConnectionError } from "./executor/connections/Connections.ts"
+export type { CreateConnectionError } from "./executor/connections/createConnection.ts"
 export type { KeepAlive } from "./executor/oauth/keepAlive.ts"
 export type { CompleteOAuthError } from "./executor/oauth/completeFlow.ts"
 export type { ConnectOAuthError } from "./executor/oauth/connectAccount.ts"
 export type { CreateOAuthClientError, RemoveOAuthClientError } from "./executor/oauth/OAuthClients.ts"
 export type { RegisterDynamicClientError } from "./executor/oauth/registerDynamicClient.ts"
 export type { StartOAuthError } from "./executor/oauth/StartingFlow.ts"
-export type { EffectAudit, PruneAuditError } from "./executor/Audit.ts"
-export type { AnswerApprovalError } from "./executor/Approvals.ts"
-export type { PolicyWriteError } from "./executor/Policies.ts"
-export type { ExecuteError } from "./executor/ToolInvoker.ts"
+export type { EffectAudit, PruneAuditError } from "./executor/audit/Audit.ts"
+export type { AnswerApprovalError } from "./executor/policies/Approvals.ts"
+export type { PolicyWriteError } from "./executor/policies/Policies.ts"
+export type { ExecuteError } from "./executor/call/ToolInvoker.ts"
 
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
 export type { EffectPluginContext, PluginContextError } from "./integration/Plugin.ts"
@@ -103,5 +103,5 @@ export { guardedCheck } from "./tool/guardedCheck.ts"
 export type { ToolDef } from "./tool/Tool.ts"
 export type { Identity, Owner } from "./identity/Identity.ts"
 export type { IdentityMode } from "./identity/IdentityMode.ts"
-export type { SelectAccountError } from "./executor/selectAccount.ts"
+export type { SelectAccountError } from "./executor/select/selectAccount.ts"
 export type { SetIdentityModeError } from "./executor/Integrations.ts"

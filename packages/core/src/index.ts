@@ -30,25 +30,25 @@ export {
   type SealedIdentityConfig,
 } from "./executor/ExecutorConfig.ts"
 export type { ExecutorEvent } from "./executor/ExecutorEvent.ts"
-export type { AccountsRef } from "./executor/DefaultAccounts.ts"
-export type { AccountRequest } from "./executor/selectAccount.ts"
-export type { AgentConnections, AgentExecutor, Agents, AgentTools, SubAgents } from "./executor/PromiseAgents.ts"
-export type { ListAgentsInput, RotateKeyOptions } from "./executor/Agents.ts"
-export type { ListGrantsInput } from "./executor/Grants.ts"
-export type { ListSharesInput } from "./executor/Shares.ts"
+export type { AccountsRef } from "./executor/select/DefaultAccounts.ts"
+export type { AccountRequest } from "./executor/select/selectAccount.ts"
+export type { AgentConnections, AgentExecutor, Agents, AgentTools, SubAgents } from "./executor/agents/PromiseAgents.ts"
+export type { ListAgentsInput, RotateKeyOptions } from "./executor/agents/Agents.ts"
+export type { ListGrantsInput } from "./executor/agents/Grants.ts"
+export type { ListSharesInput } from "./executor/agents/Shares.ts"
 export type { ListItemsInput } from "./executor/Providers.ts"
-export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/Connections.ts"
+export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/connections/Connections.ts"
 export type { ListIntegrationsInput } from "./executor/Integrations.ts"
-export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/Approvals.ts"
+export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/policies/Approvals.ts"
 export type {
   CreatePolicyInput,
   ListPoliciesInput,
   PolicyResolution,
   ResolvePolicyOptions,
   UpdatePolicyInput,
-} from "./executor/Policies.ts"
-export type { ListToolsInput } from "./executor/Tools.ts"
-export type { FoundTool, SearchToolsInput } from "./executor/searchTools.ts"
+} from "./executor/policies/Policies.ts"
+export type { ListToolsInput } from "./executor/tools/Tools.ts"
+export type { FoundTool, SearchToolsInput } from "./executor/tools/searchTools.ts"
 export type { CreateOAuthClientInput } from "./executor/oauth/clientInput.ts"
 export type { ConnectOAuthInput } from "./executor/oauth/connectAccount.ts"
 export type { OAuthGrant } from "./executor/oauth/grantSummary.ts"
@@ -189,8 +189,8 @@ export type { AuditAnchor, AuditFault, AuditFaultKind } from "./audit/AuditCheck
 export type { AuditKeyMaterial } from "./audit/auditChain.ts"
 export type { AuditEntry, AuditValue } from "./audit/AuditEntry.ts"
 export { AuditAccessError, AuditBrokenError, InvalidAuditQueryError } from "./audit/AuditError.ts"
-export type { Audit } from "./executor/PromiseAudit.ts"
-export type { AuditVerification, ListAuditInput, PruneAuditInput, VerifyAuditInput } from "./executor/Audit.ts"
+export type { Audit } from "./executor/audit/PromiseAudit.ts"
+export type { AuditVerification, ListAuditInput, PruneAuditInput, VerifyAuditInput } from "./executor/audit/Audit.ts"
 export type { Approval, ApprovalScope, ApprovalStatus } from "./policy/Approval.ts"
 export { ApprovalAnsweredError, ApprovalNotFoundError, InvalidApprovalInputError } from "./policy/ApprovalError.ts"
 export type { ApprovalKeyMaterial } from "./policy/approvalSignature.ts"

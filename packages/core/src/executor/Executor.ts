@@ -39,7 +39,7 @@ import type { Policy } from "../policy/Policy.ts"
 import type { InvalidPolicyInputError, PolicyConflictError, PolicyNotFoundError } from "../policy/PolicyError.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
-import { type AgentAdmissionError, asAgent, type EffectAgentExecutor } from "./AgentExecutor.ts"
+import { type AgentAdmissionError, asAgent, type EffectAgentExecutor } from "./agents/AgentExecutor.ts"
 import {
   type ChangeAgentError,
   createAgent,
@@ -52,7 +52,7 @@ import {
   rotateKey,
   type RotateKeyOptions,
   setIntegrations,
-} from "./Agents.ts"
+} from "./agents/Agents.ts"
 import {
   answerApproval,
   type AnswerApprovalError,
@@ -60,11 +60,11 @@ import {
   listApprovals,
   type ListApprovalsInput,
   revokeApproval,
-} from "./Approvals.ts"
-import { auditOf, type EffectAudit } from "./Audit.ts"
-import { audited } from "./AuditLog.ts"
-import type { CatalogError } from "./Catalogs.ts"
-import { connectionFetch } from "./connectionFetch.ts"
+} from "./policies/Approvals.ts"
+import { auditOf, type EffectAudit } from "./audit/Audit.ts"
+import { audited } from "./audit/AuditLog.ts"
+import type { CatalogError } from "./tools/Catalogs.ts"
+import { connectionFetch } from "./authorize/connectionFetch.ts"
 import {
   type ChangeConnectionError,
   disableConnection,
@@ -77,9 +77,9 @@ import {
   type RemoveConnectionError,
   updateConnection,
   type UpdateConnectionInput,
-} from "./Connections.ts"
-import type { SelectError } from "./ConnectionSelector.ts"
-import { createConnection, type CreateConnectionError } from "./createConnection.ts"
+} from "./connections/Connections.ts"
+import type { SelectError } from "./select/ConnectionSelector.ts"
+import { createConnection, type CreateConnectionError } from "./connections/createConnection.ts"
 import {
   type AccountsRef,
   clearDefault,
@@ -87,7 +87,7 @@ import {
   selectedConnection,
   setDefault,
   type SetDefaultError,
-} from "./DefaultAccounts.ts"
+} from "./select/DefaultAccounts.ts"
 import { makeExtension } from "./Extensions.ts"
 import {
   getIntegration,
@@ -120,7 +120,7 @@ import {
 } from "./oauth/registerDynamicClient.ts"
 import { startFlow } from "./oauth/startFlow.ts"
 import type { StartOAuthError, StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
-import { grant, type GrantError, listGrants, type ListGrantsInput, revoke } from "./Grants.ts"
+import { grant, type GrantError, listGrants, type ListGrantsInput, revoke } from "./agents/Grants.ts"
 import {
   createPolicy,
   type CreatePolicyInput,
@@ -134,18 +134,18 @@ import {
   type ResolvePolicyOptions,
   updatePolicy,
   type UpdatePolicyInput,
-} from "./Policies.ts"
+} from "./policies/Policies.ts"
 import { type ListItemsError, type ListItemsInput, providerItems } from "./Providers.ts"
 import { tokenKeeper } from "./oauth/TokenKeeper.ts"
 import type { Resources } from "./Resources.ts"
-import { listShares, type ListSharesInput, share, type ShareError, unshare } from "./Shares.ts"
-import type { AccountRequest, SelectAccountError } from "./selectAccount.ts"
-import type { ExecuteOptions } from "./ToolCall.ts"
-import { callerIdentity, sealedCaller } from "./callerIdentity.ts"
-import { type CallOptions, callTool, executeTool } from "./callTool.ts"
-import type { ExecuteError } from "./ToolInvoker.ts"
-import { type FoundTool, searchTools, type SearchToolsInput } from "./searchTools.ts"
-import { listTools, type ListToolsInput, toolSchema, type ToolSchemaError } from "./Tools.ts"
+import { listShares, type ListSharesInput, share, type ShareError, unshare } from "./agents/Shares.ts"
+import type { AccountRequest, SelectAccountError } from "./select/selectAccount.ts"
+import type { ExecuteOptions } from "./call/ToolCall.ts"
+import { callerIdentity, sealedCaller } from "./select/callerIdentity.ts"
+import { type CallOptions, callTool, executeTool } from "./call/callTool.ts"
+import type { ExecuteError } from "./call/ToolInvoker.ts"
+import { type FoundTool, searchTools, type SearchToolsInput } from "./tools/searchTools.ts"
+import { listTools, type ListToolsInput, toolSchema, type ToolSchemaError } from "./tools/Tools.ts"
 
 /** `executor.connections` on the Effect surface; the Promise surface documents each method. */
 export interface EffectConnections {

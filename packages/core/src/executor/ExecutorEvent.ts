@@ -9,7 +9,7 @@ import type { Access } from "../policy/AccessScope.ts"
 import type { ShareRecipient } from "../policy/Share.ts"
 import type { ApprovalScope } from "../policy/Approval.ts"
 import type { PolicyAction } from "../policy/Policy.ts"
-import type { CalledTrace } from "./CallTrace.ts"
+import type { CalledTrace } from "./call/CallTrace.ts"
 
 interface EventBase {
   /** Epoch milliseconds. */

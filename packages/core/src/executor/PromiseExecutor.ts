@@ -21,7 +21,7 @@ import type { Policy } from "../policy/Policy.ts"
 import type { Share, ShareInput, ShareRecipient } from "../policy/Share.ts"
 import type { Tool, ToolSchema } from "../tool/Tool.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
-import type { ListConnectionsInput, UpdateConnectionInput } from "./Connections.ts"
+import type { ListConnectionsInput, UpdateConnectionInput } from "./connections/Connections.ts"
 import type {
   EffectConnections,
   EffectExecutor,
@@ -32,11 +32,11 @@ import type {
   EffectProviders,
   EffectTools,
 } from "./Executor.ts"
-import type { CallOptions } from "./callTool.ts"
-import type { AccountsRef } from "./DefaultAccounts.ts"
+import type { CallOptions } from "./call/callTool.ts"
+import type { AccountsRef } from "./select/DefaultAccounts.ts"
 import { promised } from "./Extensions.ts"
-import { AgentExecutor, Agents } from "./PromiseAgents.ts"
-import { Audit } from "./PromiseAudit.ts"
+import { AgentExecutor, Agents } from "./agents/PromiseAgents.ts"
+import { Audit } from "./audit/PromiseAudit.ts"
 import type { ListIntegrationsInput } from "./Integrations.ts"
 import type { CreateOAuthClientInput } from "./oauth/clientInput.ts"
 import type { ConnectOAuthInput } from "./oauth/connectAccount.ts"
@@ -46,21 +46,21 @@ import type { PollOAuthResult } from "./oauth/pollFlow.ts"
 import type { KeepAliveOptions } from "./oauth/keepAlive.ts"
 import type { RegisterDynamicClientInput } from "./oauth/registerDynamicClient.ts"
 import type { StartOAuthInput, StartOAuthResult } from "./oauth/StartingFlow.ts"
-import type { AnswerApprovalInput, ListApprovalsInput } from "./Approvals.ts"
+import type { AnswerApprovalInput, ListApprovalsInput } from "./policies/Approvals.ts"
 import type {
   CreatePolicyInput,
   ListPoliciesInput,
   PolicyResolution,
   ResolvePolicyOptions,
   UpdatePolicyInput,
-} from "./Policies.ts"
+} from "./policies/Policies.ts"
 import { runPromise } from "./runPromise.ts"
 import type { ListItemsInput } from "./Providers.ts"
-import type { ListSharesInput } from "./Shares.ts"
-import type { AccountRequest } from "./selectAccount.ts"
-import type { ExecuteOptions } from "./ToolCall.ts"
-import type { FoundTool, SearchToolsInput } from "./searchTools.ts"
-import type { ListToolsInput } from "./Tools.ts"
+import type { ListSharesInput } from "./agents/Shares.ts"
+import type { AccountRequest } from "./select/selectAccount.ts"
+import type { ExecuteOptions } from "./call/ToolCall.ts"
+import type { FoundTool, SearchToolsInput } from "./tools/searchTools.ts"
+import type { ListToolsInput } from "./tools/Tools.ts"
 
 /** An extension's methods as the Promise surface shows them. */
 export type PromiseExtension<Extension> = {
@@ -491,10 +491,10 @@ export interface KeepingAlive extends AsyncDisposable {
 }
 
 /** What {@link PromiseExecutor.call} takes besides the arguments. */
-export type { CallOptions } from "./callTool.ts"
+export type { CallOptions } from "./call/callTool.ts"
 
 /** What {@link PromiseExecutor.execute} takes besides the arguments. */
-export type { ExecuteOptions } from "./ToolCall.ts"
+export type { ExecuteOptions } from "./call/ToolCall.ts"
 
 /** An executor as hosts hold it. Made by `createExecutor`. */
 export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArray<Plugin>> implements AsyncDisposable {

@@ -10,7 +10,7 @@ import type { CredentialProviderNotRegisteredError, ProviderError } from "../cre
 import type { ProviderItem } from "../credential/CredentialProvider.ts"
 import type { Identity } from "../identity/Identity.ts"
 import { checkedPage } from "./checkedPage.ts"
-import { invalidInput } from "./connectionInput.ts"
+import { invalidInput } from "./connections/connectionInput.ts"
 import type { Resources } from "./Resources.ts"
 
 /** Which items to list. */

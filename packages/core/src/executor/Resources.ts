@@ -17,7 +17,7 @@ import { memoryStore } from "../memory/MemoryStore.ts"
 import { type ApprovalKeys, processApprovalKeys, readApprovalKeys } from "../policy/approvalSignature.ts"
 import type { DefaultPolicy } from "../policy/decide.ts"
 import type { ElicitationHandler } from "../tool/Elicitation.ts"
-import { AuditLog } from "./AuditLog.ts"
+import { AuditLog } from "./audit/AuditLog.ts"
 import type { AuditOptions, ExecutorConfig } from "./ExecutorConfig.ts"
 import type { EventBody, ExecutorEvent } from "./ExecutorEvent.ts"
 

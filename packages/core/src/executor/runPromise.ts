@@ -4,7 +4,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { CallStop } from "./CallStop.ts"
+import type { CallStop } from "./call/CallStop.ts"
 
 /** Runs an effect; aborting the signal, or the call that it is part of, interrupts it and rejects with the reason of that. */
 export const runPromise = <A, E>(effect: Effect.Effect<A, E>, signal?: AbortSignal, stop?: CallStop): Promise<A> => {

@@ -1,7 +1,7 @@
 /**
  * Whose account the calls of an integration run as: the rule that an integration carries and every call is held to.
  *
- * Registered with the integration, changed by an administrator, and read by executor/selectAccount.ts.
+ * Registered with the integration, changed by an administrator, and read by executor/select/selectAccount.ts.
  */
 
 import type { Owner } from "./Identity.ts"

@@ -1,7 +1,7 @@
 /**
  * A policy rule: what may be called, what a person is asked about, what is blocked.
  *
- * The organisation and each user have a list of their own. Pure values; decisions are in decide.ts, the verbs in executor/Policies.ts.
+ * The organisation and each user have a list of their own. Pure values; decisions are in decide.ts, the verbs in executor/policies/Policies.ts.
  */
 import type { Owner } from "../identity/Identity.ts"
 

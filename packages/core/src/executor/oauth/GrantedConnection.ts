@@ -3,7 +3,7 @@
  */
 import type { ConnectionRow } from "../../connection/Connection.ts"
 import type { ConnectionGrant } from "../../connection/ConnectionGrant.ts"
-import type { SelectedConnection } from "../ConnectionSelector.ts"
+import type { SelectedConnection } from "../select/ConnectionSelector.ts"
 
 /** A row with a grant. */
 export type GrantedRow = ConnectionRow & { readonly grant: ConnectionGrant }

@@ -10,7 +10,7 @@ import type { CredentialProviderNotRegisteredError, ProviderError } from "../../
 import { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { OAuthClientKey, OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import type { Resources } from "../Resources.ts"
-import { type ItemWrite, writeItems } from "../writeItems.ts"
+import { type ItemWrite, writeItems } from "../connections/writeItems.ts"
 import {
   clientItemIds,
   type ClientItemPart,

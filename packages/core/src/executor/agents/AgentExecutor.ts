@@ -1,0 +1,189 @@
+/**
+ * The executor that an agent is given: it shows and does only what the agent was granted, as things stand with each call.
+ *
+ * An agent that is removed, whose key was replaced, or that stands below one that is gone, is told so with its very next call.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { Connection } from "../../connection/Connection.ts"
+import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
+import type { ConnectionRef } from "../../connection/ConnectionRef.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { Identity } from "../../identity/Identity.ts"
+import type { Fetch } from "../../integration/Plugin.ts"
+import {
+  AgentNotFoundError,
+  type InvalidAgentError,
+  InvalidAgentKeyError,
+  type InvalidGrantError,
+} from "../../policy/AccessError.ts"
+import type { Agent, AgentRecord, CreateAgentInput, CreatedAgent } from "../../policy/Agent.ts"
+import { agentOfKey, hashAgentKey, isAgentKey, isKeyOf } from "../../policy/AgentKey.ts"
+import type { Grant, GrantInput } from "../../policy/Grant.ts"
+import type { Tool, ToolSchema } from "../../tool/Tool.ts"
+import type { ToolResult } from "../../tool/ToolResult.ts"
+import { actingAgent } from "./access.ts"
+import { createAgent, type CreateAgentError, type ListAgentsInput, listSubAgents, removeAgent } from "./Agents.ts"
+import { andThen } from "../andThen.ts"
+import { type CallOptions, callTool, executeTool } from "../call/callTool.ts"
+import { connectionFetch } from "../authorize/connectionFetch.ts"
+import { getConnection, listConnections, type ListConnectionsInput } from "../connections/Connections.ts"
+import { delegate, type GrantError, listGrants, type ListGrantsInput, requireSubAgent, revoke } from "./Grants.ts"
+import type { Resources } from "../Resources.ts"
+import { type FoundTool, searchTools, type SearchToolsInput } from "../tools/searchTools.ts"
+import type { ExecuteOptions } from "../call/ToolCall.ts"
+import type { ExecuteError } from "../call/ToolInvoker.ts"
+import { listTools, type ListToolsInput, toolSchema, type ToolSchemaError } from "../tools/Tools.ts"
+
+/** Why somebody is not, or no longer, taken for an agent. */
+export type AgentAdmissionError = AgentNotFoundError | InvalidAgentKeyError | StoreUnavailableError
+
+/** `tools` of an agent's executor on the Effect surface. */
+export interface EffectAgentTools {
+  list(input?: ListToolsInput): Effect.Effect<ReadonlyArray<Tool>, AgentAdmissionError | InvalidConnectionInputError>
+  search(
+    input: SearchToolsInput,
+  ): Effect.Effect<ReadonlyArray<FoundTool>, AgentAdmissionError | InvalidConnectionInputError>
+  schema(address: string): Effect.Effect<ToolSchema | null, AgentAdmissionError | ToolSchemaError>
+}
+
+/** `connections` of an agent's executor on the Effect surface. */
+export interface EffectAgentConnections {
+  list(
+    input?: ListConnectionsInput,
+  ): Effect.Effect<ReadonlyArray<Connection>, AgentAdmissionError | InvalidConnectionInputError>
+  get(ref: ConnectionRef): Effect.Effect<Connection | null, AgentAdmissionError | InvalidConnectionInputError>
+  fetch(ref: ConnectionRef): Fetch
+}
+
+/** `subAgents` of an agent's executor on the Effect surface. */
+export interface EffectSubAgents {
+  create(input?: Omit<CreateAgentInput, "parent">): Effect.Effect<CreatedAgent, AgentAdmissionError | CreateAgentError>
+  list(input?: ListAgentsInput): Effect.Effect<ReadonlyArray<Agent>, AgentAdmissionError | InvalidAgentError>
+  remove(id: string): Effect.Effect<void, AgentAdmissionError>
+  grant(id: string, input: GrantInput): Effect.Effect<Grant, AgentAdmissionError | GrantError>
+  revoke(id: string, connection: ConnectionRef): Effect.Effect<void, AgentAdmissionError | InvalidGrantError>
+  grants(
+    id: string,
+    input?: ListGrantsInput,
+  ): Effect.Effect<ReadonlyArray<Grant>, AgentAdmissionError | InvalidGrantError>
+}
+
+/** An agent's executor as Effect programs use it; the Promise surface documents each method. */
+export interface EffectAgentExecutor {
+  readonly identity: Identity
+  readonly tools: EffectAgentTools
+  readonly connections: EffectAgentConnections
+  readonly subAgents: EffectSubAgents
+  execute(
+    address: string,
+    args?: unknown,
+    options?: Omit<ExecuteOptions, "signal">,
+  ): Effect.Effect<ToolResult, AgentAdmissionError | ExecuteError>
+  call(
+    integration: string,
+    tool: string,
+    args?: unknown,
+    options?: Omit<CallOptions, "signal">,
+  ): Effect.Effect<ToolResult, AgentAdmissionError | ExecuteError>
+}
+
+/** The executor of an agent by its id, or by a key that it shows. */
+export const asAgent = (
+  resources: Resources,
+  identity: Identity,
+  idOrKey: string,
+): Effect.Effect<EffectAgentExecutor, AgentAdmissionError> =>
+  Effect.suspend(() => {
+    // Hosts hand this through from outside.
+    const given: unknown = idOrKey
+    if (typeof given !== "string") return Effect.fail(new AgentNotFoundError({ agent: typeof given }))
+    const isKey = isAgentKey(idOrKey)
+    const id = isKey ? agentOfKey(idOrKey) : idOrKey
+    if (id === undefined) return Effect.fail(new InvalidAgentKeyError())
+    const { tenant, subject } = identity
+    const admission = new Admission(
+      resources,
+      { tenant, subject, agent: id },
+      isKey ? hashAgentKey(idOrKey) : undefined,
+    )
+    return Effect.map(admission.admit(), () => makeAgentExecutor(resources, admission))
+  })
+
+/** Who acts, and by which key; asked anew with each call. */
+class Admission {
+  readonly identity: Identity & { readonly agent: string }
+  readonly #resources: Resources
+  readonly #keyHash: string | undefined
+
+  constructor(resources: Resources, identity: Identity & { readonly agent: string }, keyHash: string | undefined) {
+    this.identity = identity
+    this.#resources = resources
+    this.#keyHash = keyHash
+  }
+
+  admit(): Effect.Effect<AgentRecord, AgentAdmissionError> {
+    return andThen(
+      actingAgent(this.#resources, this.identity),
+      (agent): Effect.Effect<AgentRecord, AgentAdmissionError> => {
+        const hash = this.#keyHash
+        if (hash === undefined) {
+          return agent === undefined
+            ? Effect.fail(new AgentNotFoundError({ agent: this.identity.agent }))
+            : Effect.succeed(agent)
+        }
+        // Whether it is the agent or the key that is unknown is nothing to tell somebody who guesses.
+        if (agent === undefined) return Effect.fail(new InvalidAgentKeyError())
+        return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          isKeyOf(agent, hash, now) ? Effect.succeed(agent) : Effect.fail(new InvalidAgentKeyError()),
+        )
+      },
+    )
+  }
+}
+
+const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAgentExecutor => {
+  const { identity } = admission
+  const admitted = <A, E>(
+    next: (agent: AgentRecord) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | AgentAdmissionError> => Effect.suspend(() => andThen(admission.admit(), next))
+  return {
+    identity,
+    tools: {
+      list: (input = {}) => admitted(() => listTools(resources, identity, input)),
+      search: (input) => admitted(() => searchTools(resources, identity, input)),
+      schema: (address) => admitted(() => toolSchema(resources, identity, address)),
+    },
+    connections: {
+      list: (input = {}) => admitted(() => listConnections(resources, identity, input)),
+      get: (ref) => admitted(() => getConnection(resources, identity, ref)),
+      fetch: (ref) =>
+        connectionFetch(
+          resources,
+          identity,
+          ref,
+          admitted(() => Effect.void),
+        ),
+    },
+    subAgents: {
+      create: (input = {}) => admitted(({ id }) => createAgent(resources, identity, { ...input, parent: id })),
+      list: (input = {}) => admitted((agent) => listSubAgents(resources, identity, agent, input)),
+      remove: (id) =>
+        admitted((agent) =>
+          Effect.andThen(requireSubAgent(resources, identity, agent, id), removeAgent(resources, identity, id)),
+        ),
+      grant: (id, input) => admitted((agent) => delegate(resources, identity, agent, id, input)),
+      revoke: (id, connection) =>
+        admitted((agent) =>
+          Effect.andThen(requireSubAgent(resources, identity, agent, id), revoke(resources, identity, id, connection)),
+        ),
+      grants: (id, input = {}) =>
+        admitted((agent) =>
+          Effect.andThen(requireSubAgent(resources, identity, agent, id), listGrants(resources, identity, id, input)),
+        ),
+    },
+    execute: (address, args, options) => admitted(() => executeTool(resources, identity, address, args, options)),
+    call: (integration, tool, args, options) =>
+      admitted(() => callTool(resources, identity, integration, tool, args, options)),
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * Grants of connections to agents: by whom a connection belongs to, by the organisation for its own, and by agents to those below them.
+ *
+ * Nobody hands on more than they have: checked here when a grant is made, and again with every call, because what they have can shrink.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { ConnectionRow } from "../../connection/Connection.ts"
+import {
+  connectionAddress,
+  connectionIdentifier,
+  type ConnectionKey,
+  type ConnectionRef,
+} from "../../connection/ConnectionRef.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { Identity } from "../../identity/Identity.ts"
+import { AgentNotFoundError, GrantTooWideError, InvalidGrantError } from "../../policy/AccessError.ts"
+import type { AccessScope } from "../../policy/AccessScope.ts"
+import type { AgentRecord } from "../../policy/Agent.ts"
+import { type ConnectionAccess, excessOf } from "../../policy/ConnectionAccess.ts"
+import {
+  type AccessScopeInput,
+  checkScope,
+  type Grant,
+  type GrantInput,
+  type GrantRecord,
+  toGrant,
+} from "../../policy/Grant.ts"
+import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
+import { accessOfAgent, compareRefs, type VisibleConnection } from "./access.ts"
+import { requireAgent } from "./Agents.ts"
+import { announce } from "../announce.ts"
+import { checkedPage } from "../checkedPage.ts"
+import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
+import type { Resources } from "../Resources.ts"
+
+/** Which grants of an agent to list. */
+export interface ListGrantsInput {
+  /** At most so many. Default: all. */
+  readonly limit?: number | undefined
+  /** The last grant of the page before. */
+  readonly after?: Pick<Grant, "connection" | "subject"> | undefined
+}
+
+/** What granting can fail with. Nothing is stored then. */
+export type GrantError = AgentNotFoundError | InvalidGrantError | GrantTooWideError | SelectError
+
+/** Grants a connection that the caller may hand on to an agent. */
+export const grant = (
+  resources: Resources,
+  identity: Identity,
+  agent: string,
+  input: GrantInput,
+): Effect.Effect<Grant, GrantError> =>
+  Effect.gen(function* () {
+    const grantee = yield* requireAgent(resources, identity, agent)
+    const scope = yield* scopeInForce(input)
+    const selected = yield* selectConnection(resources, identity, input.connection)
+    if (selected.row.owner === "org" && identity.subject !== null) {
+      return yield* invalid(
+        "connection",
+        "the organisation's connections are granted by the organisation: call withIdentity({}) first.",
+      )
+    }
+    yield* checkHolder(`subject ${identity.subject ?? ""}`, selected.access, scope)
+    const [parent] = grantee.lineage
+    if (parent !== undefined) yield* checkParent(resources, identity, parent.id, storedRow(selected), scope)
+    const subject = selected.row.owner === "org" ? null : identity.subject
+    return yield* write(resources, grantee, selected, scope, { subject, delegatedBy: null })
+  })
+
+/** An agent hands a connection on to a sub-agent of its own. */
+export const delegate = (
+  resources: Resources,
+  identity: Identity,
+  acting: AgentRecord,
+  subAgent: string,
+  input: GrantInput,
+): Effect.Effect<Grant, GrantError> =>
+  Effect.gen(function* () {
+    const grantee = yield* requireSubAgent(resources, identity, acting, subAgent)
+    const scope = yield* scopeInForce(input)
+    const selected = yield* selectConnection(resources, identity, input.connection)
+    yield* checkHolder(`agent ${acting.id}`, selected.access, scope)
+    // What the agent may use whomever it acts for, it may hand on for whomever the sub-agent acts for.
+    const always = yield* accessOfAgent(resources, { ...identity, subject: null }, storedRow(selected))
+    const isForAnybody = always !== undefined && excessOf(always, scope) === undefined
+    const subject = isForAnybody ? null : identity.subject
+    return yield* write(resources, grantee, selected, scope, { subject, delegatedBy: acting.id })
+  })
+
+/**
+ * Takes back what was granted of a connection: the organisation of its own, users of theirs and of what they were lent, an agent what it
+ * handed on. What was not granted is revoked already.
+ */
+export const revoke = (
+  resources: Resources,
+  identity: Identity,
+  agent: string,
+  ref: ConnectionRef,
+): Effect.Effect<void, AgentNotFoundError | InvalidGrantError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { access } = resources.store
+    yield* requireAgent(resources, identity, agent)
+    if (ref.owner === "org" && identity.subject !== null && identity.agent === undefined) {
+      return yield* invalid(
+        "connection",
+        "grants of the organisation's connections are revoked by the organisation: call withIdentity({}) first.",
+      )
+    }
+    const name = connectionIdentifier(ref.name)
+    for (const record of yield* access.listGrants(identity.tenant, agent)) {
+      const { grantedAs } = record
+      if (grantedAs.integration !== ref.integration || grantedAs.owner !== ref.owner || grantedAs.name !== name)
+        continue
+      if (!mayRevoke(identity, record)) continue
+      if (yield* access.removeGrant(record)) {
+        announce(resources, identity, grantedAs, { type: "grant.revoked", agentId: agent })
+      }
+    }
+  })
+
+const mayRevoke = ({ subject, agent }: Identity, { connection, delegatedBy, ...record }: GrantRecord): boolean => {
+  if (agent !== undefined) return delegatedBy === agent && (record.subject === null || record.subject === subject)
+  return connection.owner === "org" || record.subject === subject || connection.subject === subject
+}
+
+/**
+ * What an agent was granted of the connections that the caller may grant, ordered by connection and by the user for whom it counts; of an
+ * agent, what it handed on.
+ *
+ * The grants are read whole, as every call of that agent does; of the connections, those of the page.
+ */
+export const listGrants = (
+  resources: Resources,
+  identity: Identity,
+  agent: string,
+  { after, ...input }: ListGrantsInput,
+): Effect.Effect<ReadonlyArray<Grant>, AgentNotFoundError | InvalidGrantError | StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { limit } = yield* checkedPage(input, invalidInput)
+    const position = after === undefined ? undefined : yield* positionOf(after)
+    const { incarnation } = yield* requireAgent(resources, identity, agent)
+    const isSeen = ({ connection, subject, delegatedBy, agentIncarnation }: GrantRecord): boolean =>
+      agentIncarnation === incarnation &&
+      (identity.agent === undefined || delegatedBy === identity.agent) &&
+      (connection.owner === "org" || subject === identity.subject || connection.subject === identity.subject)
+    const records = (yield* resources.store.access.listGrants(identity.tenant, agent))
+      .filter((record) => isSeen(record) && (position === undefined || compareGrants(record, position) > 0))
+      .sort(compareGrants)
+    const listed: Array<Grant> = []
+    for (const record of records) {
+      if (listed.length >= limit) break
+      const row = yield* resources.store.connections.get(record.connection)
+      if (row?.incarnation === record.connectionIncarnation) listed.push(toGrant(record))
+    }
+    return listed
+  })
+
+type GrantOrder = Pick<GrantRecord, "grantedAs" | "subject">
+
+/** As a host sees them, so that the last grant of a page says where the next one begins. */
+const compareGrants = (one: GrantOrder, other: GrantOrder): number => {
+  const [before, after] = [one.subject ?? "", other.subject ?? ""]
+  return compareRefs(one.grantedAs, other.grantedAs) || (before < after ? -1 : before > after ? 1 : 0)
+}
+
+const positionOf = (after: Pick<Grant, "connection" | "subject">): Effect.Effect<GrantOrder, InvalidGrantError> => {
+  // Hosts hand this through from outside.
+  const { connection, subject = null } = (after ?? {}) as { readonly connection?: unknown; readonly subject?: unknown }
+  const grantedAs = typeof connection === "string" ? parseConnectionAddress(connection) : undefined
+  return grantedAs === undefined || (subject !== null && typeof subject !== "string")
+    ? invalid("after", "must be the last grant of the page before, or its connection and subject.")
+    : Effect.succeed({ grantedAs, subject })
+}
+
+/** A sub-agent that was made under this very agent. */
+export const requireSubAgent = (
+  resources: Resources,
+  identity: Identity,
+  acting: AgentRecord,
+  id: string,
+): Effect.Effect<AgentRecord, AgentNotFoundError | StoreUnavailableError> =>
+  Effect.filterOrFail(
+    requireAgent(resources, identity, id),
+    ({ lineage }) => lineage[0]?.incarnation === acting.incarnation,
+    // To an agent the others of its tenant are not there.
+    () => new AgentNotFoundError({ agent: id }),
+  )
+
+/** What a grant or a share covers, from what was written; it must not be over already. */
+export const scopeInForce = (input: AccessScopeInput): Effect.Effect<AccessScope, InvalidGrantError> =>
+  Effect.gen(function* () {
+    const scope = yield* checkScope(input)
+    if (scope.expiresAt !== null && scope.expiresAt <= (yield* Clock.currentTimeMillis)) {
+      return yield* invalid("expiresAt", "is in the past.")
+    }
+    return scope
+  })
+
+/** Nobody hands on to a sub-agent what the agent above it does not have when it acts for the same user, or for nobody. */
+export const checkParent = (
+  resources: Resources,
+  identity: Identity,
+  parent: string,
+  row: ConnectionRow,
+  scope: AccessScope,
+): Effect.Effect<void, GrantTooWideError | StoreUnavailableError> =>
+  Effect.flatMap(accessOfAgent(resources, { ...identity, agent: parent }, row), (access) => {
+    const holder = `agent ${parent}`
+    return access === undefined
+      ? Effect.fail(new GrantTooWideError({ holder, excess: connectionAddress(row) }))
+      : checkHolder(holder, access, scope)
+  })
+
+const checkHolder = (
+  holder: string,
+  access: ConnectionAccess | undefined,
+  scope: AccessScope,
+): Effect.Effect<void, GrantTooWideError> => {
+  const excess = access === undefined ? undefined : excessOf(access, scope)
+  return excess === undefined ? Effect.void : Effect.fail(new GrantTooWideError({ holder, excess }))
+}
+
+/** The connection as the store has it, whoever looks at it. */
+const storedRow = (connection: VisibleConnection): ConnectionRow => (connection.lender ?? connection).row
+
+const write = (
+  resources: Resources,
+  grantee: AgentRecord,
+  selected: SelectedConnection,
+  scope: AccessScope,
+  from: Pick<GrantRecord, "subject" | "delegatedBy">,
+): Effect.Effect<Grant, StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const { owner, integration, name } = selected.row
+    const record: GrantRecord = {
+      tenant: grantee.tenant,
+      agent: grantee.id,
+      agentIncarnation: grantee.incarnation,
+      connection: connectionOf(storedRow(selected)),
+      connectionIncarnation: storedRow(selected).incarnation,
+      grantedAs: { owner, integration, name },
+      ...from,
+      ...scope,
+      grantedAt: yield* Clock.currentTimeMillis,
+    }
+    yield* resources.store.access.putGrant(record)
+    const { access } = scope
+    announce(resources, selected.identity, selected.row, { type: "grant.added", agentId: grantee.id, access })
+    return toGrant(record)
+  })
+
+/** A row's key and nothing else of it. */
+export const connectionOf = ({ tenant, subject, owner, integration, name }: ConnectionKey): ConnectionKey => ({
+  tenant,
+  subject,
+  owner,
+  integration,
+  name,
+})
+
+const invalidInput = (field: string, fault: string): InvalidGrantError => new InvalidGrantError({ field, fault })
+
+const invalid = (field: string, fault: string): Effect.Effect<never, InvalidGrantError> =>
+  Effect.fail(invalidInput(field, fault))

@@ -1,0 +1,129 @@
+/**
+ * The last step of making a connection, by whichever way its credential came: secrets, then catalog, then row, or nothing.
+ *
+ * Across processes the row's version decides; whoever loses the race begins anew. What the credential before was granted is put down
+ * for revocation once nothing depends on it any more.
+ */
+import { randomUUID } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { type ConnectionRow, firstVersion } from "../../connection/Connection.ts"
+import { ConnectionConflictError, type InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
+import { connectionAddress } from "../../connection/ConnectionRef.ts"
+import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { ToolDef } from "../../tool/Tool.ts"
+import type { CatalogKey } from "../../tool/ToolCatalog.ts"
+import { deleteItems } from "./connectionItems.ts"
+import { endGrant } from "../oauth/endGrant.ts"
+import { refuseSharedName } from "./refuseSharedName.ts"
+import type { Resources } from "../Resources.ts"
+
+/** What committing can fail with. What was there before is there still. */
+export type CommitError =
+  | ProviderError
+  | CredentialProviderNotRegisteredError
+  | StoreUnavailableError
+  | ConnectionConflictError
+  | InvalidConnectionInputError
+
+/** A connection's own tools, to be stored with it. */
+export interface CatalogWrite {
+  readonly key: CatalogKey
+  readonly tools: ReadonlyArray<ToolDef>
+}
+
+/** What there is to write. */
+export interface ConnectionCommit {
+  /** The row to be, given the one before; its version and incarnation are filled in. */
+  readonly rowAfter: (previous: ConnectionRow | undefined) => ConnectionRow
+  /** Writes the credential and answers how to undo that; one that fails has been undone already. */
+  readonly writeItems: (
+    row: ConnectionRow,
+    previous: ConnectionRow | undefined,
+  ) => Effect.Effect<Effect.Effect<void>, ProviderError | CredentialProviderNotRegisteredError>
+  readonly catalog: CatalogWrite | undefined
+}
+
+/** The row that was written, and the one that was there before. */
+export interface CommittedRow {
+  readonly row: ConnectionRow
+  readonly replaced: ConnectionRow | undefined
+}
+
+/** How often a commit that others overtake is begun anew before it gives up. */
+const mostAttempts = 8
+
+/**
+ * Writes all or nothing.
+ *
+ * The row is compare-and-set. When somebody else got there first, their secrets may have been overwritten and ours theirs: so
+ * nothing is undone then and everything written once more, as the replacement that this call has become.
+ */
+export const commitConnection = (
+  resources: Resources,
+  { rowAfter, writeItems, catalog }: ConnectionCommit,
+): Effect.Effect<CommittedRow, CommitError> =>
+  Effect.gen(function* () {
+    const { store } = resources
+    let row = rowAfter(undefined)
+    for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
+      const previous = yield* store.connections.get(row)
+      if (previous === undefined) yield* refuseSharedName(resources, row)
+      row = {
+        ...rowAfter(previous),
+        incarnation: previous?.incarnation ?? randomUUID(),
+        version: versionAfter(previous, yield* Clock.currentTimeMillis),
+      }
+      const endPrevious = yield* endGrant(resources, previous, row)
+      const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
+      const restoreItems = yield* writeItems(row, previous)
+      const written = row
+      const writing = Effect.gen(function* () {
+        if (catalog !== undefined) yield* store.catalogs.put(catalog.key, catalog.tools)
+        return yield* store.connections.put(written, previous?.version ?? 0)
+      })
+      const isWritten = yield* Effect.uninterruptible(
+        Effect.onError(
+          Effect.catchTag(writing, "StoreUnavailableError", (error) =>
+            Effect.flatMap(isThere(resources, written), (there) => (there ? Effect.succeed(true) : Effect.fail(error))),
+          ),
+          () => Effect.andThen(restoreCatalog, restoreItems),
+        ),
+      )
+      if (!isWritten) continue
+      if (previous !== undefined) yield* deleteItems(resources, previous, row)
+      yield* endPrevious
+      return { row, replaced: previous }
+    }
+    return yield* Effect.fail(new ConnectionConflictError({ connection: connectionAddress(row) }))
+  })
+
+/**
+ * Whether a row is stored though writing it failed: the answer may have been lost, and what was there before must not be put back under
+ * a row that is. A store that still does not answer counts as one that wrote nothing.
+ */
+const isThere = ({ store }: Resources, row: ConnectionRow): Effect.Effect<boolean> =>
+  store.connections.get(row).pipe(
+    Effect.retry({ times: 4, schedule: Schedule.exponential(100) }),
+    Effect.map((stored) => stored !== undefined && isDeepStrictEqual(asStored(stored), asStored(row))),
+    Effect.orElseSucceed(() => false),
+  )
+
+const asStored = (row: ConnectionRow): unknown => JSON.parse(JSON.stringify(row))
+
+const versionAfter = (previous: ConnectionRow | undefined, now: number): number =>
+  previous === undefined ? firstVersion(now) : previous.version + 1
+
+/** How to put a connection's catalog back to what it is now. */
+const catalogRestorer = (
+  { store }: Resources,
+  key: CatalogKey,
+): Effect.Effect<Effect.Effect<void>, StoreUnavailableError> =>
+  Effect.map(store.catalogs.get(key), (tools) =>
+    Effect.ignore(
+      Effect.suspend(() => (tools === undefined ? store.catalogs.remove(key) : store.catalogs.put(key, tools))),
+    ),
+  )
