@@ -34,7 +34,7 @@ const wordsIn = (path: string, section: RegExp): ReadonlyArray<string> => {
 
 const codes = [
   ...wordsIn("packages/core/src/connection/ConnectionError.ts", /connectionCredentialCodes = \[[\s\S]*?\]/),
-  ...wordsIn("packages/core/src/executor/toolFailures.ts", /const httpCodes[\s\S]*?\n\}/),
+  ...wordsIn("packages/core/src/executor/call/toolFailures.ts", /const httpCodes[\s\S]*?\n\}/),
   ...wordsIn("packages/plugin-openapi/src/response/upstreamFailure.ts", /const codes = new Map\(\[[\s\S]*?\n\]\)/),
   ...sources.flatMap((text) => [...text.matchAll(/\bcode: "([a-z_]+)"/g)].map(([, code = ""]) => code)),
 ]
