@@ -264,7 +264,8 @@ describe("a call", () => {
     const rejected = await executor.execute("tools.shop.org.main.items.get", { id: "2" })
     expect(rejected).toMatchObject({ ok: false, error: { code: "connection_rejected", status: 401 } })
     expect(JSON.stringify(rejected)).not.toContain("s3cret")
-    expect(await executor.execute("tools.shop.org.main.items.delete", { id: "1" })).toMatchObject({
+    const approved = { onElicitation: "accept-all" } as const
+    expect(await executor.execute("tools.shop.org.main.items.delete", { id: "1" }, approved)).toMatchObject({
       ok: true,
       data: null,
     })

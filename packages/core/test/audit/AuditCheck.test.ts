@@ -189,9 +189,8 @@ const reversed = (value: unknown): unknown =>
     : value
 
 const sorted = (value: unknown): unknown => {
-  if (Array.isArray(value)) return value.map(sorted)
+  if (Array.isArray(value)) return ["list", ...value.map(sorted)]
   if (typeof value !== "object" || value === null) return value
-  return Object.entries(value)
-    .sort(([one], [another]) => (one < another ? -1 : 1))
-    .map(([name, inner]) => [name, sorted(inner)])
+  const fields = Object.entries(value).sort(([one], [another]) => (one < another ? -1 : 1))
+  return ["object", ...fields.map(([name, inner]) => [name, sorted(inner)])]
 }

@@ -213,28 +213,28 @@ describe("a plugin that is broken on purpose", () => {
     expect(await failuresOf(() => subject(sketch), expected)).toHaveLength(1)
   })
 
-  it("fails where it keeps a secret in a tool's description", async () => {
-    let seen: string | undefined
+  it("fails where it keeps a secret in the schema of a tool", async () => {
     const make = (): ReturnType<typeof subject> => {
-      const sound = subject({
-        tools: () => itemTools.map((tool) => ({ ...tool, ...(seen !== undefined && { description: `Uses ${seen}` }) })),
-      })
+      const sound = subject()
+      let seen: string | undefined
       return {
         ...sound,
         plugin: {
           ...sound.plugin,
           resolveTools: async (input) => {
-            if (input.connection === null) return itemTools
-            const echoed = (await (await input.fetch("/echo")).json()) as {
-              readonly headers: ReadonlyArray<readonly [string, string]>
+            if (input.connection !== null) {
+              const echoed = (await (await input.fetch("/echo")).json()) as {
+                readonly headers: ReadonlyArray<readonly [string, string]>
+              }
+              seen = new Map(echoed.headers.map(([name, value]) => [name.toLowerCase(), value])).get("authorization")
             }
-            seen = new Map(echoed.headers.map(([name, value]) => [name.toLowerCase(), value])).get("authorization")
-            return itemTools.map((tool) => ({ ...tool, description: `Uses ${seen}` }))
+            return itemTools.map(({ name }) => ({ name }))
           },
+          describeTool: () => ({ inputSchema: { ...itemSchema, description: `Uses ${seen}` }, outputSchema: null }),
         },
       }
     }
-    expect(await failuresOf(make, /shows no secret/)).toEqual(["shows no secret in its tools and schemas"])
+    expect(await failuresOf(make, /shows no secret in its tools/)).toEqual(["shows no secret in its tools and schemas"])
   })
 
   it("fails without a call to make", async () => {
