@@ -14,8 +14,8 @@ export interface ChangeWatch {
   /** Whether changes cannot be seen here at all: there never is a stamp, and nobody waits for this process to have heard. */
   readonly isBlind: boolean
   /**
-   * Waits until no process that is told of changes answers from memory what was stored before this was called: for changes that take
-   * something away. Absent where all see every change at once.
+   * Waits until no process that is told of changes answers from memory what was stored before this was called, for changes that
+   * somebody makes and relies on. Absent where all see every change at once.
    */
   confirm?(): Promise<void>
   close(): Promise<void>

@@ -1,6 +1,6 @@
 /**
  * Hears from Postgres what other processes changed: `listen` on one connection of its own, which is asked again and again whether it
- * still answers. And waits, for changes that take something away, until all others have heard of them (`listeners.ts`).
+ * still answers. And waits, for changes that somebody relies on, until all others have heard of them (`listeners.ts`).
  *
  * What came before an answer is known when the answer is there, since both come on one connection; so what is in memory is right for as
  * long as the last answer is young. A proxy that gives each transaction another session makes a listening connection deaf; it is known
@@ -155,7 +155,7 @@ export class PostgresWatch implements ChangeWatch {
     await client.connect()
     // Listening alone must not keep a process from ending.
     client.unref?.()
-    const { rows } = await client.query("select pg_backend_pid() as pid")
+    const { rows } = await listener.query("select pg_backend_pid() as pid")
     if (client.processID !== rows[0]?.["pid"]) return "deaf"
     await listener.register(this.#listener?.id)
     this.#listener = listener
@@ -164,7 +164,7 @@ export class PostgresWatch implements ChangeWatch {
     const stamp = this.#connections
     while (!connection.isLost && !this.#isClosed) {
       const asked = performance.now()
-      await client.query("select 1")
+      await listener.query("select 1")
       this.lastProof = { stamp, at: asked }
       this.#isListening = true
       this.#tell()

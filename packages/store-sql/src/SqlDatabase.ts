@@ -158,7 +158,7 @@ export class SqlDatabase {
     )
   }
 
-  /** Ends a change that takes something away once every other process has heard of it, or believes nothing that it had read before. */
+  /** A change that is done once every other process has heard of it, or believes nothing that it had read before. */
   confirmed<A>(change: Effect.Effect<A, StoreUnavailableError>): Effect.Effect<A, StoreUnavailableError> {
     return Effect.tap(change, () => Effect.promise(() => this.#source.cache.confirm()))
   }

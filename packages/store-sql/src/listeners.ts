@@ -41,6 +41,7 @@ export class Listener {
   readonly #table: string
   readonly #own = `keyward_${this.id.replaceAll("-", "")}`
   readonly #questions = new Map<string, Answers>()
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(connection: ListenerConnection, options: ListenerOptions) {
     this.#connection = connection
@@ -48,17 +49,21 @@ export class Listener {
     this.#table = `"${options.schema}".keyward_listeners`
   }
 
+  /** Runs a statement after those before it: a client of `pg` takes one at a time. */
+  query(...statement: Parameters<ListenerConnection["query"]>): ReturnType<ListenerConnection["query"]> {
+    const result = this.#last.then(() => this.#connection.query(...statement))
+    this.#last = result.catch(ignored)
+    return result
+  }
+
   /** Listens and says so, in place of this process's listener before. Nothing may be believed to be told of earlier. */
   async register(before: string | undefined): Promise<void> {
     const { schema, maxStaleMs } = this.#options
     // By its name others see that the session is there, whatever they may see else.
-    await this.#connection.query("select set_config('application_name', $1, false)", [sessionName(this.id)])
-    await this.#connection.query(`listen ${channelOf(schema)}`)
-    await this.#connection.query(`listen ${this.#own}`)
-    await this.#connection.query(`insert into ${this.#table} (id, max_stale_ms) values ($1, $2)`, [
-      this.id,
-      Math.ceil(maxStaleMs),
-    ])
+    await this.query("select set_config('application_name', $1, false)", [sessionName(this.id)])
+    await this.query(`listen ${channelOf(schema)}`)
+    await this.query(`listen ${this.#own}`)
+    await this.query(`insert into ${this.#table} (id, max_stale_ms) values ($1, $2)`, [this.id, Math.ceil(maxStaleMs)])
     if (before !== undefined) await this.#forget([before])
   }
 
@@ -90,7 +95,7 @@ export class Listener {
     if (kind === answer) this.#questions.get(first)?.take(second)
     if (kind === question && first !== this.#own) {
       const values = [first, JSON.stringify([answer, second, this.id])]
-      this.#connection.query("select pg_notify($1, $2)", values).catch(ignored)
+      this.query("select pg_notify($1, $2)", values).catch(ignored)
     }
   }
 
@@ -98,7 +103,7 @@ export class Listener {
     const answers = new Answers()
     this.#questions.set(token, answers)
     // One notification for all rows, since Postgres sends equal ones of a transaction once; and none where there is nobody.
-    const { rows } = await this.#connection.query(
+    const { rows } = await this.query(
       `select id, max_stale_ms,
   exists (select from pg_stat_activity where application_name = '${sessionName("")}' || id) as is_connected,
   pg_notify($2, $3) from ${this.#table} where id <> $1`,
@@ -113,7 +118,7 @@ export class Listener {
   }
 
   async #forget(ids: ReadonlyArray<string>): Promise<void> {
-    await this.#connection.query(`delete from ${this.#table} where id = any($1)`, [ids])
+    await this.query(`delete from ${this.#table} where id = any($1)`, [ids])
   }
 }
 

@@ -40,7 +40,7 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
               .executeTakeFirst(),
       )
     })
-    return expectedVersion > 0 && takesAway(row) ? database.confirmed(change) : change
+    return expectedVersion > 0 && isRenewal(row) ? change : database.confirmed(change)
   },
   remove: (key, expectedVersion) =>
     database.confirmed(
@@ -131,8 +131,8 @@ const documentAt = async (
   return row?.document
 }
 
-/** Whether a changed row may end what others do with it. New tokens do not, and they are written often. */
-const takesAway = ({ status, grant }: ConnectionRow): boolean => status === "disabled" || grant === null
+/** Whether a changed row may be one with new tokens, which end nothing and are written often. */
+const isRenewal = ({ status, grant }: ConnectionRow): boolean => status !== "disabled" && grant !== null
 
 const refreshBefore = ({ status, expiresAt, grant }: ConnectionRow): number | null =>
   status === "active" && grant !== null && isRefreshable(grant) ? expiresAt : null

@@ -42,8 +42,7 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
               .executeTakeFirst(),
       )
     })
-    // Its origins or its identity mode may allow less than before.
-    return expectedRevision > 0 ? database.confirmed(change) : change
+    return database.confirmed(change)
   },
   remove: (tenant, slug) =>
     database.confirmed(

@@ -1,6 +1,6 @@
 /**
- * A change that takes something away is done when every other process has heard of it: the very next call, in any process, does without.
- * A process that hears nothing is waited for until it believes nothing any more.
+ * A change is done when every other process has heard of it: the very next call, in any process, goes by it. A process that hears nothing
+ * is waited for until it believes nothing any more.
  */
 import type { ConnectionRow } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
@@ -49,7 +49,7 @@ const aWhile = async (): Promise<"still waiting"> => {
 }
 
 describe("on Postgres", { skip: server === undefined }, () => {
-  it("what one process takes away the very next read of another does without", async () => {
+  it("what one process changes or removes the very next read of another goes by", async () => {
     const { store, start } = await opened(foreverMs)
     const others = [await start(), await start()]
     for (let version = 1; version < 20; version++) {
@@ -62,6 +62,8 @@ describe("on Postgres", { skip: server === undefined }, () => {
     await Effect.runPromise(store.connections.remove(accountRow))
     expect(await reader?.ask({ type: "version" })).toBeNull()
     expect(await writer?.ask({ type: "version" })).toBeNull()
+    await Effect.runPromise(store.connections.put(accountRow, 0))
+    expect(await reader?.ask({ type: "version" }), "though it knew that there was none").toBe(1)
   }, 60_000)
 
   it("is waited for while another process stands still, and done when that goes on", async () => {
@@ -89,7 +91,7 @@ describe("on Postgres", { skip: server === undefined }, () => {
   it("waits once for a process that was killed, and not for one that was closed", async () => {
     const { store, start, listeners } = await opened(300)
     const other = await start()
-    expect(await listeners()).toBe(1)
+    expect(await listeners()).toBe(2)
     await other.kill()
     await disable(store, 1)
     await expect.poll(listeners, { timeout: 10_000 }).toBe(1)
