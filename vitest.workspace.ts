@@ -6,6 +6,7 @@
  * scripts pass `--config`, and `vitest.config.ts` re-exports it for editors and for a bare `vitest`.
  * With `KEYWARD_TEST_RESULTS=<directory>`, which `.ci/run` sets, each run also leaves a JSON report there, named after
  * its Node version, and a test that fails is repeated once: a pass then counts, and the log names the test.
+ * `KEYWARD_TEST_EXCLUDE=<globs>` leaves out files, as `tools/workspace/matrix.ts` does.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { availableParallelism } from "node:os"
@@ -22,6 +23,11 @@ const packagesWithTests = ["packages", "tools"].flatMap((group) =>
 )
 
 const resultsDirectory = process.env["KEYWARD_TEST_RESULTS"]
+
+const leftOut = (process.env["KEYWARD_TEST_EXCLUDE"] ?? "")
+  .split(" ")
+  .filter((glob) => glob !== "")
+  .map((glob) => join(import.meta.dirname, glob))
 
 const packageName = (root: string): string =>
   (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { name: string }).name
@@ -47,7 +53,7 @@ export default defineConfig({
     projects: packagesWithTests.map((root) => ({
       extends: true as const,
       root,
-      test: { name: packageName(root), include: ["test/**/*.test.ts"] },
+      test: { name: packageName(root), include: ["test/**/*.test.ts"], exclude: leftOut },
     })),
   },
 })

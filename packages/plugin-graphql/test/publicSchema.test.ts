@@ -15,7 +15,7 @@ describe("GitHub's schema", () => {
       new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
       expect([name, complaints(catalogue.schema, catalogue.operation(name)?.document ?? "")]).toEqual([name, []])
     }
-  })
+  }, 60_000)
 
   it("becomes an integration whose tools say what to send", async () => {
     await using executor = await createExecutor({ plugins: [graphqlPlugin()] })

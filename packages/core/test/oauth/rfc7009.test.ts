@@ -17,7 +17,7 @@ const server = async (
   const upstream = await fakeUpstream({ "POST /revoke": answer })
   onTestFinished(() => upstream.close())
   const context: RevocationContext = {
-    http: openHttp({ timeoutMs: 250 }),
+    http: openHttp({ timeoutMs: 1_500 }),
     tokenUrl: `${upstream.origin}/token`,
     revocationUrl: `${upstream.origin}/revoke`,
     client: {

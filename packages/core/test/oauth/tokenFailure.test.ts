@@ -264,7 +264,7 @@ describe("over a real network", () => {
   ] satisfies ReadonlyArray<readonly [string, UpstreamAnswer, TokenFailureKind]>)(
     "%s after the request was sent is told apart, and nothing is sent twice",
     async (_, given, kind) => {
-      const { upstream, context } = await tokenServer(given, {}, { timeoutMs: 250 })
+      const { upstream, context } = await tokenServer(given, {}, { timeoutMs: 1_500 })
       expect((await failureOf(context)).kind).toBe(kind)
       expect(upstream.requests).toHaveLength(1)
     },

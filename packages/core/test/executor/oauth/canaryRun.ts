@@ -106,7 +106,7 @@ export const canaryRun = async (surface: Surface, options: AuthorizationServerOp
     providers: [vault.provider] as ReadonlyArray<CredentialProvider>,
     store,
     redirectUri,
-    egress: { allowHosts: [server.host], timeoutMs: 1_000, maxResponseBytes: 100_000 },
+    egress: { allowHosts: [server.host], timeoutMs: 500, maxResponseBytes: 100_000 },
     onEvent: (event: ExecutorEvent) => void events.push(event),
   }
   const { api, addIntegration, close } = await surfaces[surface](config, plugin, seen)
