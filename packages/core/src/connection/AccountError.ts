@@ -67,7 +67,7 @@ export class AmbiguousAccountError extends taggedError<AmbiguousAccountError>()(
     owner,
     /** What the call named; `null` where it named none. */
     account: Schema.NullOr(Schema.String),
-    /** Ordered by name, at most {@link mostCandidates}. */
+    /** Ordered by name, at most 20. */
     candidates,
     hasMore: Schema.Boolean,
   },
@@ -86,7 +86,7 @@ export class AccountNotFoundError extends taggedError<AccountNotFoundError>()(
     integration: Schema.String,
     owner,
     account: Schema.String,
-    /** What there is instead, ordered by name, at most {@link mostCandidates}. */
+    /** What there is instead, ordered by name, at most 20. */
     candidates,
     hasMore: Schema.Boolean,
   },

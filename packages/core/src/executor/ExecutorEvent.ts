@@ -177,7 +177,7 @@ export type ExecutorEvent =
       readonly destination?: string | undefined
       readonly durationMs: number
     })
-  /** A call came to its end; besides, what {@link CalledTrace} tells of it. */
+  /** A call came to its end; besides, what `CalledTrace` tells of it. */
   | (ConnectionEventBase &
       Readonly<CalledTrace> & {
         readonly type: "tool.called"

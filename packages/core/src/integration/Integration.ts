@@ -57,7 +57,7 @@ export interface Integration {
 /** An integration as stores keep it and plugins see it. */
 export interface IntegrationRecord extends Omit<Integration, "identityMode"> {
   readonly tenant: string
-  /** Absent in records from before there were modes; read it with {@link identityModeOf}. */
+  /** Absent in records from before there were modes; read it with `identityModeOf`. */
   readonly identityMode?: IdentityMode
   readonly config: unknown
   /** Tells whether a registration changes anything. */

@@ -34,7 +34,7 @@ export interface ListAuditInput {
   readonly after?: number | undefined
 }
 
-/** What {@link verifyAudit} takes. */
+/** What `audit.verify` takes. */
 export interface VerifyAuditInput {
   /** The `head` of an earlier check, kept elsewhere: it has to be in the chain still. */
   readonly anchor?: AuditAnchor | undefined
@@ -55,7 +55,7 @@ export interface AuditVerification {
   readonly fault: AuditFault | null
 }
 
-/** What {@link pruneAudit} takes. */
+/** What `audit.prune` takes. */
 export interface PruneAuditInput {
   /** Epoch milliseconds: entries from before go. */
   readonly before: number

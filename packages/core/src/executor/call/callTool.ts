@@ -38,7 +38,7 @@ import type { ExecuteOptions } from "./ToolCall.ts"
 import { type ExecuteError, invokeSelected } from "./ToolInvoker.ts"
 import { unselectedTools } from "../tools/unselectedTools.ts"
 
-/** Options of {@link callTool}. */
+/** Options of `executor.call`. */
 export interface CallOptions extends ExecuteOptions {
   /** Whose connection the call runs as, where the integration's identity mode leaves the choice. */
   readonly identity?: Owner | undefined
@@ -53,7 +53,7 @@ export interface CallOptions extends ExecuteOptions {
  * Executes the tool at an address.
  *
  * An address whose third part is `org` or `user` is a full one and nothing else; a tool whose own name begins so is reached by its full
- * address or by {@link callTool}.
+ * address or by `executor.call`.
  */
 export const executeTool = (
   resources: Resources,
