@@ -6,7 +6,12 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
-import { AgentConflictError, AgentNotFoundError, GrantTooWideError, InvalidAgentError } from "../../policy/AccessError.ts"
+import {
+  AgentConflictError,
+  AgentNotFoundError,
+  GrantTooWideError,
+  InvalidAgentError,
+} from "../../policy/AccessError.ts"
 import {
   type Agent,
   type AgentRecord,

@@ -15,7 +15,11 @@ import {
   connectionKey,
   itemPartition,
 } from "../../connection/ConnectionRef.ts"
-import { type CreateConnectionInput, type CredentialOrigin, credentialOrigin } from "../../connection/CreateConnection.ts"
+import {
+  type CreateConnectionInput,
+  type CredentialOrigin,
+  credentialOrigin,
+} from "../../connection/CreateConnection.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { Identity } from "../../identity/Identity.ts"
