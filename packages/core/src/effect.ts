@@ -16,17 +16,15 @@ export type {
 export type { ChangeAgentError, CreateAgentError } from "./executor/agents/Agents.ts"
 export type { GrantError } from "./executor/agents/Grants.ts"
 export type { ShareError } from "./executor/agents/Shares.ts"
-export type {
-  EffectAgents,
-  EffectApprovals,
-  EffectConnections,
-  EffectExecutor,
-  EffectIntegrations,
-  EffectOAuth,
-  EffectPolicies,
-  EffectProviders,
-  EffectTools,
-} from "./executor/Executor.ts"
+export type { EffectExecutor } from "./executor/Executor.ts"
+export type { EffectAgents } from "./executor/agents/EffectAgents.ts"
+export type { EffectConnections } from "./executor/connections/EffectConnections.ts"
+export type { EffectIntegrations } from "./executor/integrations/EffectIntegrations.ts"
+export type { EffectOAuth } from "./executor/oauth/EffectOAuth.ts"
+export type { EffectApprovals } from "./executor/policies/EffectApprovals.ts"
+export type { EffectPolicies } from "./executor/policies/EffectPolicies.ts"
+export type { EffectProviders } from "./executor/providers/EffectProviders.ts"
+export type { EffectTools } from "./executor/tools/EffectTools.ts"
 export type { RemoveConnectionError } from "./executor/connections/Connections.ts"
 export type { CreateConnectionError } from "./executor/connections/createConnection.ts"
 export type { KeepAlive } from "./executor/oauth/keepAlive.ts"
@@ -96,7 +94,7 @@ export type { CatalogKey, CatalogStore } from "./tool/ToolCatalog.ts"
 export type { Approval, ApprovalRecord } from "./policy/Approval.ts"
 export type { ApprovalStore } from "./policy/ApprovalStore.ts"
 export type { AuditDraft, AuditEntry, AuditHead, AuditValue } from "./audit/AuditEntry.ts"
-export type { AuditBatch, AuditQuery, AuditStore } from "./audit/AuditStore.ts"
+export type { AuditBatch, AuditLink, AuditQuery, AuditStore } from "./audit/AuditStore.ts"
 export type { Policy, PolicyAction, PolicyRecord, PolicyRules } from "./policy/Policy.ts"
 export type { PolicyStore } from "./policy/PolicyStore.ts"
 export { guardedCheck } from "./tool/guardedCheck.ts"
@@ -104,4 +102,4 @@ export type { ToolDef } from "./tool/Tool.ts"
 export type { Identity, Owner } from "./identity/Identity.ts"
 export type { IdentityMode } from "./identity/IdentityMode.ts"
 export type { SelectAccountError } from "./executor/select/selectAccount.ts"
-export type { SetIdentityModeError } from "./executor/Integrations.ts"
+export type { SetIdentityModeError } from "./executor/integrations/Integrations.ts"

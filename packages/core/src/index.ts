@@ -6,22 +6,17 @@
  * @module @keyward/core
  */
 export { createExecutor } from "./executor/createExecutor.ts"
-export {
-  type CallOptions,
-  type Connections,
-  type ExecuteOptions,
-  type Executor,
-  type Extensions,
-  type Integrations,
-  type KeepingAlive,
-  type OAuth,
-  type PromiseExecutor,
-  type PromiseExtension,
-  type Approvals,
-  type Policies,
-  type Providers,
-  type Tools,
-} from "./executor/PromiseExecutor.ts"
+export type { Executor, PromiseExecutor } from "./executor/PromiseExecutor.ts"
+export type { Extensions, PromiseExtension } from "./executor/PromiseExtensions.ts"
+export type { ExecuteOptions } from "./executor/call/ToolCall.ts"
+export type { CallOptions } from "./executor/call/callTool.ts"
+export type { Connections } from "./executor/connections/PromiseConnections.ts"
+export type { Integrations } from "./executor/integrations/PromiseIntegrations.ts"
+export type { KeepingAlive, OAuth } from "./executor/oauth/PromiseOAuth.ts"
+export type { Approvals } from "./executor/policies/PromiseApprovals.ts"
+export type { Policies } from "./executor/policies/PromisePolicies.ts"
+export type { Providers } from "./executor/providers/PromiseProviders.ts"
+export type { Tools } from "./executor/tools/PromiseTools.ts"
 export {
   type ApprovalOptions,
   type AuditOptions,
@@ -36,9 +31,9 @@ export type { AgentConnections, AgentExecutor, Agents, AgentTools, SubAgents } f
 export type { ListAgentsInput, RotateKeyOptions } from "./executor/agents/Agents.ts"
 export type { ListGrantsInput } from "./executor/agents/Grants.ts"
 export type { ListSharesInput } from "./executor/agents/Shares.ts"
-export type { ListItemsInput } from "./executor/Providers.ts"
+export type { ListItemsInput } from "./executor/providers/Providers.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/connections/Connections.ts"
-export type { ListIntegrationsInput } from "./executor/Integrations.ts"
+export type { ListIntegrationsInput } from "./executor/integrations/Integrations.ts"
 export type { AnswerApprovalInput, ListApprovalsInput } from "./executor/policies/Approvals.ts"
 export type {
   CreatePolicyInput,

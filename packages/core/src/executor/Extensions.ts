@@ -12,7 +12,12 @@ import type { EffectPluginContext, Fetch, Plugin, PluginContext } from "../integ
 import { sendAnonymous, toFetch } from "./authorize/AuthorizedFetch.ts"
 import { connectionFetch } from "./authorize/connectionFetch.ts"
 import { resolveValues } from "./connections/Connections.ts"
-import { getIntegration, listIntegrations, registerIntegration, removeIntegration } from "./Integrations.ts"
+import {
+  getIntegration,
+  listIntegrations,
+  registerIntegration,
+  removeIntegration,
+} from "./integrations/Integrations.ts"
 import { probeOAuth } from "./oauth/probeOAuth.ts"
 import type { Resources } from "./Resources.ts"
 
@@ -21,35 +26,6 @@ export const makeExtension = (resources: Resources, identity: Identity, plugin: 
   plugin.effectExtension === undefined
     ? plugin.extension?.(promiseContext(resources, identity, plugin))
     : plugin.effectExtension(effectContext(resources, identity, plugin))
-
-/** An extension as the Promise surface shows it: methods that return an Effect return a Promise of it. */
-export const promised = (extension: object): object => {
-  const shown: Record<string, unknown> = {}
-  for (const name of memberNames(extension)) {
-    const member: unknown = Reflect.get(extension, name)
-    shown[name] =
-      typeof member === "function"
-        ? (...input: ReadonlyArray<unknown>) => settled(Reflect.apply(member, extension, input))
-        : member
-  }
-  return shown
-}
-
-/** The names of an extension's members; an instance of a class has its methods on its prototypes. */
-const memberNames = (extension: object): ReadonlySet<string> => {
-  const names = new Set(Object.keys(extension))
-  for (
-    let prototype = Object.getPrototypeOf(extension) as object | null;
-    prototype !== null && prototype !== Object.prototype;
-    prototype = Object.getPrototypeOf(prototype) as object | null
-  ) {
-    for (const name of Object.getOwnPropertyNames(prototype)) if (name !== "constructor") names.add(name)
-  }
-  return names
-}
-
-const settled = (answer: unknown): unknown =>
-  Effect.isEffect(answer) ? Effect.runPromise(answer as Effect.Effect<unknown, unknown>) : answer
 
 const effectContext = (resources: Resources, identity: Identity, plugin: Plugin): EffectPluginContext => ({
   identity,

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { type IdentityMode, InvalidIntegrationInputError, IntegrationNotFoundError, memoryStore } from "@keyward/core"
-import { acmePlugin, main, rejectionOf, setStage, templates, toolOfMain } from "./acme.ts"
+import { acmePlugin, main, rejectionOf, setStage, templates, toolOfMain } from "../acme.ts"
 
 describe("the identity mode of an integration", () => {
   it("is either unless it is given, and stays what it was when the integration is registered again", async () => {

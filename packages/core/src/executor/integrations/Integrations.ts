@@ -5,12 +5,12 @@
  * origin that was not there before suspends the connections until they are confirmed.
  */
 import * as Effect from "effect/Effect"
-import type { InvalidAuthTemplateError } from "../auth/AuthTemplate.ts"
-import { joinOrigins } from "../connection/Connection.ts"
-import { quote } from "../error/KeywardError.ts"
-import type { StoreUnavailableError } from "../error/StoreError.ts"
-import type { Identity } from "../identity/Identity.ts"
-import { defaultIdentityMode, type IdentityMode, isIdentityMode } from "../identity/IdentityMode.ts"
+import type { InvalidAuthTemplateError } from "../../auth/AuthTemplate.ts"
+import { joinOrigins } from "../../connection/Connection.ts"
+import { quote } from "../../error/KeywardError.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { Identity } from "../../identity/Identity.ts"
+import { defaultIdentityMode, type IdentityMode, isIdentityMode } from "../../identity/IdentityMode.ts"
 import {
   type Integration,
   type IntegrationInput,
@@ -19,15 +19,15 @@ import {
   invalidMode,
   makeIntegrationRecord,
   toIntegration,
-} from "../integration/Integration.ts"
+} from "../../integration/Integration.ts"
 import {
   IntegrationInUseError,
   IntegrationNotFoundError,
   InvalidIntegrationInputError,
-} from "../integration/IntegrationError.ts"
-import type { Plugin } from "../integration/Plugin.ts"
-import { checkedPage } from "./checkedPage.ts"
-import type { Resources } from "./Resources.ts"
+} from "../../integration/IntegrationError.ts"
+import type { Plugin } from "../../integration/Plugin.ts"
+import { checkedPage } from "../checkedPage.ts"
+import type { Resources } from "../Resources.ts"
 
 /** Which integrations to list. */
 export interface ListIntegrationsInput {

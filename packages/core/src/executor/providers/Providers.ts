@@ -4,14 +4,14 @@
  * Callers share providers, so what Keyward keeps there for other tenants and other users is left out of every list.
  */
 import * as Effect from "effect/Effect"
-import type { InvalidConnectionInputError } from "../connection/ConnectionError.ts"
-import { itemPartition } from "../connection/ConnectionRef.ts"
-import type { CredentialProviderNotRegisteredError, ProviderError } from "../credential/CredentialError.ts"
-import type { ProviderItem } from "../credential/CredentialProvider.ts"
-import type { Identity } from "../identity/Identity.ts"
-import { checkedPage } from "./checkedPage.ts"
-import { invalidInput } from "./connections/connectionInput.ts"
-import type { Resources } from "./Resources.ts"
+import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
+import { itemPartition } from "../../connection/ConnectionRef.ts"
+import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
+import type { ProviderItem } from "../../credential/CredentialProvider.ts"
+import type { Identity } from "../../identity/Identity.ts"
+import { checkedPage } from "../checkedPage.ts"
+import { invalidInput } from "../connections/connectionInput.ts"
+import type { Resources } from "../Resources.ts"
 
 /** Which items to list. */
 export interface ListItemsInput {
