@@ -1,7 +1,8 @@
 /**
  * A database as the records and leases use it: opened and migrated on first use, every failure a `StoreUnavailableError`.
  *
- * Each operation is one statement, so no connection is held between two of them and nothing is left in a session.
+ * Each operation is one statement, or one transaction where a write has company, so no connection is held between two of them and
+ * nothing is left in a session.
  */
 import { StoreUnavailableError } from "@keyward/core"
 import type { Reading } from "@keyward/core/effect"
@@ -9,12 +10,14 @@ import * as Effect from "effect/Effect"
 import { type Dialect, Kysely } from "kysely"
 import { databaseFailure } from "./databaseFailure.ts"
 import { fromDocument } from "./document.ts"
+import { inTransaction } from "./inTransaction.ts"
 import { migrate } from "./migrate.ts"
 import { Outage } from "./Outage.ts"
 import type { RecordKey, RowCache } from "./RowCache.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { StoreSchemaError } from "./StoreSchemaError.ts"
 import type { Tables } from "./tables.ts"
+import { currentCompanion, type WriteCompanion } from "./WriteCompanion.ts"
 
 /** Where a database comes from, and how patient to be with it. */
 export interface DatabaseSource {
@@ -47,17 +50,49 @@ export class SqlDatabase {
     this.#source = source
   }
 
-  /** Runs one statement; `operation` completes the sentence "The store could not …". */
+  /** Runs one statement, a write with its company; `operation` completes the sentence "The store could not …". */
   run<A>(
     operation: string,
     kind: OperationKind,
     statement: (db: Kysely<Tables>) => Promise<A>,
   ): Effect.Effect<A, StoreUnavailableError> {
-    const attempt = Effect.tryPromise({
-      try: () => this.attempt(operation, kind, statement),
-      catch: (error) => asUnavailable(operation, error),
+    if (kind === "read") return this.#attempted(operation, kind, statement)
+    return Effect.uninterruptible(
+      Effect.withFiber((fiber) => {
+        const companion = fiber.getRef(currentCompanion)
+        return companion?.database !== this || companion.isDone
+          ? this.#attempted(operation, kind, statement)
+          : this.#accompanied(operation, statement, companion)
+      }),
+    )
+  }
+
+  /**
+   * Runs a write of this database and what follows from its answer in one transaction: both or neither. `name` says what that is, and
+   * `follow` may be called several times, each time in another transaction.
+   *
+   * A write that a host has sent elsewhere is followed in a transaction of its own.
+   */
+  together<A, E>(
+    name: string,
+    write: Effect.Effect<A, E>,
+    follow: (transaction: Kysely<Tables>, answer: A) => Promise<void>,
+  ): Effect.Effect<A, E | StoreUnavailableError> {
+    return Effect.suspend(() => {
+      const companion: WriteCompanion = {
+        database: this,
+        name,
+        follow: follow as WriteCompanion["follow"],
+        isDone: false,
+      }
+      return Effect.tap(Effect.provideService(write, currentCompanion, companion), (answer) =>
+        companion.isDone
+          ? Effect.void
+          : this.run(`write ${name}`, "write", (db) =>
+              inTransaction(db, this.flavor, (transaction) => follow(transaction, answer)),
+            ),
+      )
     })
-    return kind === "write" ? Effect.uninterruptible(attempt) : attempt
   }
 
   /**
@@ -214,6 +249,37 @@ export class SqlDatabase {
     await this.#source.cache.close()
     const db = await this.#opening?.catch(() => undefined)
     await db?.destroy().catch(() => {})
+  }
+
+  #attempted<A>(
+    operation: string,
+    kind: OperationKind,
+    statement: (db: Kysely<Tables>) => Promise<A>,
+  ): Effect.Effect<A, StoreUnavailableError> {
+    return Effect.tryPromise({
+      try: () => this.attempt(operation, kind, statement),
+      catch: (error) => asUnavailable(operation, error),
+    })
+  }
+
+  /** What follows comes last: it locks what all writers want, and nobody who has that waits for anything else. */
+  #accompanied<A>(
+    operation: string,
+    statement: (db: Kysely<Tables>) => Promise<A>,
+    companion: WriteCompanion,
+  ): Effect.Effect<A, StoreUnavailableError> {
+    const both = this.#attempted(`${operation} and ${companion.name}`, "write", (db) =>
+      inTransaction(db, this.flavor, async (transaction) => {
+        const answer = await statement(transaction)
+        await companion.follow(transaction, answer)
+        return answer
+      }),
+    )
+    return Effect.tap(both, () =>
+      Effect.sync(() => {
+        companion.isDone = true
+      }),
+    )
   }
 
   #open(): Promise<Kysely<Tables>> {

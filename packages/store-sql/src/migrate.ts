@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto"
 import { type Kysely, sql } from "kysely"
+import { inTransaction } from "./inTransaction.ts"
 import { type SchemaPlace, schemaVersion, statementsFrom } from "./migrations.ts"
 import { StoreSchemaError } from "./StoreSchemaError.ts"
 import type { Tables } from "./tables.ts"
@@ -14,7 +15,11 @@ export const migrate = async (db: Kysely<Tables>, place: SchemaPlace, mayMigrate
   const found = await versionOf(db, place)
   if (isCurrent(found)) return
   if (!mayMigrate) throw new StoreSchemaError({ reason: "outdated", found, known: schemaVersion })
-  await (place.flavor === "sqlite" ? migrateSqlite(db, place) : migratePostgres(db, place))
+  await inTransaction(db, place.flavor, async (transaction) => {
+    // SQLite's transaction begins with its lock.
+    if (place.flavor === "postgres") await sql`select pg_advisory_xact_lock(${lockOf(place)})`.execute(transaction)
+    await run(transaction, place)
+  })
 }
 
 /** Never downgrades: tables of a newer version are refused. */
@@ -39,25 +44,6 @@ const versionOf = async (db: Kysely<Tables>, { flavor, schema = "public" }: Sche
   // Postgres drivers give 64-bit integers as text.
   return Number(row?.version ?? 0)
 }
-
-/** Kysely's own transactions begin deferred, and two of those that both go on to write cannot both commit. */
-const migrateSqlite = (db: Kysely<Tables>, place: SchemaPlace): Promise<void> =>
-  db.connection().execute(async (connection) => {
-    await sql`begin immediate`.execute(connection)
-    try {
-      await run(connection, place)
-      await sql`commit`.execute(connection)
-    } catch (error) {
-      await sql`rollback`.execute(connection).catch(() => {})
-      throw error
-    }
-  })
-
-const migratePostgres = (db: Kysely<Tables>, place: SchemaPlace): Promise<void> =>
-  db.transaction().execute(async (transaction) => {
-    await sql`select pg_advisory_xact_lock(${lockOf(place)})`.execute(transaction)
-    await run(transaction, place)
-  })
 
 const run = async (db: Kysely<Tables>, place: SchemaPlace): Promise<void> => {
   const found = await versionOf(db, place)

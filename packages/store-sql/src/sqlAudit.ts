@@ -1,14 +1,17 @@
 /**
  * Audit trails in a database: a row per entry, and one per tenant that says where the chain ends.
  *
- * Appending is one transaction that first takes the head: SQLite by beginning to write, Postgres by locking the head's row. So whoever
- * comes second reads the head that the first one left, and sequences have no gaps.
+ * Appending first takes the head, in one transaction: SQLite by beginning to write, Postgres by locking the head's row. So whoever comes
+ * second reads the head that the first one left, and sequences have no gaps. An entry that goes with a change is appended at the end of
+ * the change's own transaction.
  */
 import type { AuditBatch, AuditEntry, AuditHead, AuditQuery, AuditStore } from "@keyward/core/effect"
-import { type Kysely, sql } from "kysely"
+import type { Kysely } from "kysely"
 import { fromDocument, toDocument } from "./document.ts"
+import { inTransaction } from "./inTransaction.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
+import type { SqlFlavor } from "./SqlFlavor.ts"
 import type { Tables } from "./tables.ts"
 
 /** See the file's header. */
@@ -24,49 +27,52 @@ export const sqlAudit = (database: SqlDatabase): AuditStore => ({
     }),
   append: (tenant, first, link) =>
     database.run("append to an audit trail", "write", (db) =>
-      database.flavor === "sqlite"
-        ? db.connection().execute(async (connection) => {
-            await sql`begin immediate`.execute(connection)
-            try {
-              await appendTo(connection, partitionText(tenant), first, link, false)
-              await sql`commit`.execute(connection)
-            } catch (error) {
-              await sql`rollback`.execute(connection).catch(() => {})
-              throw error
-            }
-          })
-        : db.transaction().execute((transaction) => appendTo(transaction, partitionText(tenant), first, link, true)),
+      inTransaction(db, database.flavor, async (transaction) => {
+        const head = await takeHead(transaction, database.flavor, tenant)
+        if (await isThere(transaction, tenant, first)) return
+        await write(transaction, tenant, link(head))
+      }),
     ),
+  alongside: (tenant, change, linkAfter) =>
+    database.together("its audit entry", change, async (transaction, answer) => {
+      const link = linkAfter(answer)
+      // Not even the head: a statement that the change has survived may have ended the transaction in Postgres.
+      if (link === undefined) return
+      await write(transaction, tenant, link(await takeHead(transaction, database.flavor, tenant)))
+    }),
   list: (query) =>
     database.run("read an audit trail", "read", async (db) => (await rowsOf(db, query).execute()).map(toEntry)),
 })
 
-const appendTo = async (
-  db: Kysely<Tables>,
-  tenant: string,
-  first: string,
-  link: (head: AuditHead | undefined) => AuditBatch | undefined,
-  isLocked: boolean,
-): Promise<void> => {
+/** The head, which nobody else changes until the transaction ends. */
+const takeHead = async (db: Kysely<Tables>, flavor: SqlFlavor, tenant: string): Promise<AuditHead | undefined> => {
   await db
     .insertInto("keyward_audit_heads")
-    .values({ tenant, document: "" })
+    .values({ tenant: partitionText(tenant), document: "" })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
   const found = await db
     .selectFrom("keyward_audit_heads")
     .select("document")
-    .where("tenant", "=", tenant)
-    .$if(isLocked, (query) => query.forUpdate())
+    .where("tenant", "=", partitionText(tenant))
+    .$if(flavor === "postgres", (query) => query.forUpdate())
     .executeTakeFirst()
-  const arrived = await db
+  return headOf(found)
+}
+
+const isThere = async (db: Kysely<Tables>, tenant: string, id: string): Promise<boolean> => {
+  const found = await db
     .selectFrom("keyward_audit")
     .select("sequence")
-    .where("tenant", "=", tenant)
-    .where("id", "=", keyText(first))
+    .where("tenant", "=", partitionText(tenant))
+    .where("id", "=", keyText(id))
     .executeTakeFirst()
-  const batch = arrived === undefined ? link(headOf(found)) : undefined
+  return found !== undefined
+}
+
+const write = async (db: Kysely<Tables>, name: string, batch: AuditBatch | undefined): Promise<void> => {
   if (batch === undefined) return
+  const tenant = partitionText(name)
   const { entries, head, removeThrough } = batch
   for (let index = 0; index < entries.length; index += mostRows) {
     const rows = entries.slice(index, index + mostRows).map((entry) => ({

@@ -12,6 +12,9 @@ export interface AuditBatch {
   readonly removeThrough?: number | undefined
 }
 
+/** Puts a batch behind the head of a chain; `undefined` writes nothing. May be called several times and has no effect of its own. */
+export type AuditLink = (head: AuditHead | undefined) => AuditBatch | undefined
+
 /** Which entries of a tenant are asked for; what is absent does not matter. */
 export interface AuditQuery {
   readonly tenant: string
@@ -37,16 +40,22 @@ export interface AuditStore {
   head(tenant: string): Effect.Effect<AuditHead | undefined, StoreUnavailableError>
   /**
    * Reads the head, has the batch made that follows from it, and writes entries and head: all of that as one, so that two who append to
-   * one chain come one after the other, in whatever process.
-   *
-   * `link` may be called several times and has no effect of its own; when it answers `undefined`, nothing is written. Nothing is written
-   * either when an entry of the id `first` is there already: then an earlier attempt arrived whose answer was lost.
+   * one chain come one after the other, in whatever process. Nothing is written when an entry of the id `first` is there already: then an
+   * earlier attempt arrived whose answer was lost.
    */
-  append(
+  append(tenant: string, first: string, link: AuditLink): Effect.Effect<void, StoreUnavailableError>
+  /**
+   * Runs a write of this store, as one of its methods gave it, and appends what follows from its answer, in one transaction: both or
+   * neither. Absent where the store cannot do that; entries are appended after their change then.
+   *
+   * `linkAfter` answers `undefined` where nothing follows, as when a compare-and-set was lost, and may be called several times. Fails as
+   * the write does, and with `StoreUnavailableError` when the entry cannot be written; then nothing was.
+   */
+  alongside?<A, E>(
     tenant: string,
-    first: string,
-    link: (head: AuditHead | undefined) => AuditBatch | undefined,
-  ): Effect.Effect<void, StoreUnavailableError>
+    write: Effect.Effect<A, E>,
+    linkAfter: (answer: A) => AuditLink | undefined,
+  ): Effect.Effect<A, E | StoreUnavailableError>
   /** Entries in the order of the chain, exactly as they are stored; one that somebody altered is given as it is now. */
   list(query: AuditQuery): Effect.Effect<ReadonlyArray<AuditEntry>, StoreUnavailableError>
 }
