@@ -185,6 +185,17 @@ describe("a call", () => {
     expect(await call(executor, "call")).toMatchObject({ ok: false, error: { code: "mcp_protocol_error" } })
   })
 
+  it("does not believe it either where the schema asks to be checked by and by", async () => {
+    const { executor, answers, refresh } = await setUp()
+    const outputSchema = { $async: true, type: "object", properties: { sum: { type: "number" } }, required: ["sum"] }
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [tool("call", { outputSchema })] } }))
+    answers.set("tools/call", () => ({
+      result: { resultType: "complete", content: [], structuredContent: { sum: "three" } },
+    }))
+    await refresh()
+    expect(await call(executor, "call")).toMatchObject({ ok: false, error: { code: "mcp_protocol_error" } })
+  })
+
   it("ends where what comes back cannot be checked by the tool's own schema in time", async () => {
     const { executor, answers, refresh } = await setUp()
     const outputSchema = { type: "object", properties: { text: { type: "string", pattern: "^(a+)+$" } } }

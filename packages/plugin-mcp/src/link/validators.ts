@@ -14,7 +14,7 @@ export const rememberingValidators = (): ValidatorProvider => {
   const known = new WeakMap<object, JsonSchemaValidator<unknown>>()
   const getValidator = (schema: object): JsonSchemaValidator<unknown> => {
     // A provider of its own: two tools may use one $id.
-    const make = (): JsonSchemaValidator<unknown> => new AjvJsonSchemaValidator().getValidator(schema)
+    const make = (own: object): JsonSchemaValidator<unknown> => new AjvJsonSchemaValidator().getValidator(own)
     const validator = known.get(schema) ?? guardedCheck(schema, make, overdue)
     known.set(schema, validator)
     return validator

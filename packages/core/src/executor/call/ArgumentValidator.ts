@@ -61,7 +61,7 @@ const validators = new WeakMap<ToolDef, ArgumentValidator>()
 const compile = (Ajv2020: typeof import("ajv/dist/2020.js").Ajv2020, inputSchema: JsonSchema): ArgumentValidator =>
   guardedCheck(
     inputSchema,
-    () => {
+    (schema) => {
       // An instance of its own per tool: Ajv keeps every schema it has seen, and one tool's $id must not meet another's.
       const validate: ValidateFunction = new Ajv2020({
         allErrors: true,
@@ -71,7 +71,7 @@ const compile = (Ajv2020: typeof import("ajv/dist/2020.js").Ajv2020, inputSchema
         validateFormats: false,
         validateSchema: false,
         logger: false,
-      }).compile(inputSchema)
+      }).compile(schema)
       return (args) => {
         if (!isPlainObject(args)) return notAnObject
         return validate(args) ? accepted : (validate.errors ?? []).slice(0, mostIssues).map(toIssue)

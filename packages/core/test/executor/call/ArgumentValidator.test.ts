@@ -59,6 +59,15 @@ describe("a tool whose input schema would keep the process busy", () => {
   })
 })
 
+describe("a schema that asks to be checked by and by", () => {
+  it("is checked before the call all the same", async () => {
+    const schema = { $async: true, properties: { text: { type: "string" } }, required: ["text"] }
+    expect(await called(schema, { text: "here" })).toMatchObject({ ok: true })
+    expect(await called(schema, { text: 1 })).toMatchObject({ ok: false, error: { code: "invalid_arguments" } })
+    expect(await called(schema, {})).toMatchObject({ ok: false, error: { code: "invalid_arguments" } })
+  })
+})
+
 describe("arguments with the names of what every object has", () => {
   const inputSchema = {
     properties: { constructor: { type: "string" }, toString: { type: "string" }, valueOf: { type: "integer" } },
