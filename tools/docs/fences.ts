@@ -1,7 +1,7 @@
 /**
  * Type-checks every TypeScript fence of the documentation against the sources of the workspace.
  *
- * Reads README.md, CONTRIBUTING.md, docs and packages/<name>/README.md. Each ```ts fence is a module of its own;
+ * Reads README.md, CONTRIBUTING.md, examples/README.md, docs and packages/<name>/README.md. Each ```ts fence is a module of its own;
  * ```ts continued goes on where the page's previous fence ended and sees its names. ```ts no-check is for
  * pseudo-signatures: such fences are counted and reported. The modules live in docs/.fences while TypeScript runs,
  * because the packages and their names resolve from there, and its messages are mapped back to the page's lines.
@@ -23,7 +23,7 @@ report()
 if (failed) process.exit(1)
 
 function pages(): ReadonlyArray<string> {
-  const topLevel = ["README.md", "CONTRIBUTING.md"]
+  const topLevel = ["README.md", "CONTRIBUTING.md", "examples/README.md"]
   const packages = readdirSync(join(workspace, "packages")).map((name) => `packages/${name}/README.md`)
   const docs = readdirSync(join(workspace, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md") && !/(^|[\\/])node_modules[\\/]/.test(name))

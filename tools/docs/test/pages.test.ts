@@ -12,6 +12,7 @@ const workspace = join(import.meta.dirname, "../../..")
 const pages = [
   "README.md",
   "CONTRIBUTING.md",
+  "examples/README.md",
   ...readdirSync(join(workspace, "packages")).map((name) => `packages/${name}/README.md`),
   ...readdirSync(join(workspace, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md") && !/(^|[\\/])node_modules[\\/]|^reference[\\/]api[\\/]|^\./.test(name))
