@@ -16,6 +16,7 @@ const suites: Readonly<Record<string, () => Promise<ReadonlyArray<Row>>>> = {
   fetch: async () => (await import("./connectionsFetch.ts")).connectionsFetch(),
   loopback: async () => (await import("./loopback.ts")).loopback(),
   policy: async () => (await import("./policy.ts")).policy(),
+  rights: async () => (await import("./rights.ts")).rights(),
   scale: async () => (await import("./scale.ts")).scale(),
   selection: async () => (await import("./selection.ts")).selection(),
   search: async () => (await import("./search.ts")).search(),

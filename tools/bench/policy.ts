@@ -2,6 +2,7 @@
 import { createExecutor, type Executor, memoryProvider } from "@keyward/core"
 import { localPlugin } from "./localPlugin.ts"
 import { type Row, sample } from "./measure.ts"
+import { unrelatedPatterns } from "./unrelatedPatterns.ts"
 
 const ruleCount = 1_000
 const connectionCount = 10_000
@@ -12,7 +13,8 @@ export const policy = async (): Promise<ReadonlyArray<Row>> => {
   await using bare = await createExecutor({ plugins: [localPlugin], providers: [memoryProvider()] })
   await using ruled = await createExecutor({ plugins: [localPlugin], providers: [memoryProvider()] })
   for (const executor of [bare, ruled]) await connect(executor)
-  for (const pattern of patterns()) await ruled.policies.create({ owner: "org", pattern, action: "block" })
+  for (const pattern of unrelatedPatterns(ruleCount))
+    await ruled.policies.create({ owner: "org", pattern, action: "block" })
   const same = () => "tools.sums.org.account7.add"
   let next = 0
   const any = () => `tools.sums.org.account${(next = (next + 7919) % connectionCount)}.add`
@@ -49,20 +51,3 @@ const connect = async (executor: Executor<readonly [typeof localPlugin]>): Promi
     })
   }
 }
-
-/** Rules of every kind, none of which matches what is called. */
-const patterns = (): ReadonlyArray<string> =>
-  Array.from({ length: ruleCount }, (_, index) => {
-    switch (index % 5) {
-      case 0:
-        return `tools.sums.org.account${index * 10}.remove`
-      case 1:
-        return `tools.sums.*.*.delete${index}*`
-      case 2:
-        return `tools.other${index}.*`
-      case 3:
-        return `tools.*.user.mine${index}.*`
-      default:
-        return `tools.*.*.*.add${index}`
-    }
-  })

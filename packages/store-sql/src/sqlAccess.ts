@@ -11,11 +11,11 @@ import type {
   ShareRecipient,
   ShareRecord,
 } from "@keyward/core/effect"
-import * as Effect from "effect/Effect"
 import type { ExpressionBuilder, Kysely } from "kysely"
 import { isUniqueViolation } from "./databaseFailure.ts"
 import { documentsOf, fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
+import { mapKnown } from "./known.ts"
 import type { RecordKey } from "./RowCache.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
 import type { Tables } from "./tables.ts"
@@ -28,7 +28,7 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
     database.confirmed(database.changeUnder(operation, ["access", partitionText(tenant)], statement))
   return {
     ofCaller: (caller) =>
-      Effect.map(
+      mapKnown(
         database.recent<CallerRecords>("read what a caller may use", callerKey(caller), (db) => textOf(db, caller)),
         (records) => records ?? nothing,
       ),

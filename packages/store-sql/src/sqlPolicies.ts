@@ -1,8 +1,8 @@
 /** Policy rules in a database: lists that calls read from memory, and rules that are written by compare-and-set. */
 import type { PolicyRecord, PolicyRules, PolicyStore } from "@keyward/core/effect"
-import * as Effect from "effect/Effect"
 import { documentsOf, fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
+import { mapKnown, zipKnown } from "./known.ts"
 import type { RecordKey } from "./RowCache.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
 import { wasWritten } from "./wasWritten.ts"
@@ -28,16 +28,12 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
     })
   }
   return {
-    rules: (tenant, subject) =>
-      subject === null
-        ? Effect.map(list(tenant, ""), (organisation): PolicyRules => ({
-            organisation: organisation ?? none,
-            user: none,
-          }))
-        : Effect.zipWith(list(tenant, ""), list(tenant, subject), (organisation, user): PolicyRules => ({
-            organisation: organisation ?? none,
-            user: user ?? none,
-          })),
+    rules: (tenant, subject) => {
+      const organisation = list(tenant, "")
+      return subject === null
+        ? mapKnown(organisation, (rules) => rulesOf(rules, none))
+        : zipKnown(organisation, list(tenant, subject), rulesOf)
+    },
     get: (tenant, id) =>
       database.run("read a policy", "read", async (db) => {
         const row = await db
@@ -92,6 +88,11 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
 }
 
 const none: Rules = []
+
+const rulesOf = (organisation: Rules | undefined, user: Rules | undefined): PolicyRules => ({
+  organisation: organisation ?? none,
+  user: user ?? none,
+})
 
 const listKey = (tenant: string, subject: string) =>
   ["policies", partitionText(tenant), partitionText(subject)] as const satisfies RecordKey
