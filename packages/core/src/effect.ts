@@ -40,6 +40,7 @@ export type { ExecuteError } from "./executor/call/ToolInvoker.ts"
 
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
 export type { EffectPluginContext, PluginContextError } from "./integration/Plugin.ts"
+export { IntegrationCache } from "./integration/IntegrationCache.ts"
 
 export { type KeywardErrorShape, taggedError, type TaggedErrorClass } from "./error/KeywardError.ts"
 export { StoreUnavailableError } from "./error/StoreError.ts"

@@ -1,59 +1,23 @@
-/**
- * Catalogues that were made, by the content they were made of, so that a call does not parse a document.
- *
- * Bounded by the size of the documents behind them; the one that was not used for longest goes first. Keyed by the record's
- * fingerprint, a hash of everything in it, so that the same document under two tenants is compiled once.
- */
+/** Catalogues that were made, so that a call does not parse a document; bounded by the size of the documents behind them. */
 import type { IntegrationRecord } from "@keyward/core"
-import { Catalogue } from "./Catalogue.ts"
+import { IntegrationCache } from "@keyward/core/effect"
 import { readConfig } from "../OpenApiConfig.ts"
+import { Catalogue } from "./Catalogue.ts"
 
 /** The most text of documents that stays compiled, in characters; compiled it takes several times that. */
 const largestCache = 48 * 1024 * 1024
 
-interface Entry {
-  readonly catalogue: Catalogue
-  readonly size: number
+/** A cache of catalogues. Fails for a record that holds no document of this plugin. */
+export class Catalogues extends IntegrationCache<Catalogue> {
+  constructor(limit: number = largestCache) {
+    super(makeCatalogue, limit)
+  }
 }
 
-/** A cache of catalogues. */
-export class Catalogues {
-  /** Oldest use first. */
-  readonly #entries = new Map<string, Entry>()
-  readonly #limit: number
-  #newest: string | undefined
-  #size = 0
-
-  constructor(limit: number = largestCache) {
-    this.#limit = limit
-  }
-
-  /** The catalogue of an integration, made if need be. Fails when the record holds no document of this plugin. */
-  of(record: IntegrationRecord): Catalogue {
-    const { fingerprint } = record
-    const known = this.#entries.get(fingerprint)
-    if (known !== undefined && fingerprint === this.#newest) return known.catalogue
-    const entry = known ?? this.#make(record)
-    this.#entries.delete(fingerprint)
-    this.#entries.set(fingerprint, entry)
-    this.#newest = fingerprint
-    return entry.catalogue
-  }
-
-  #make(record: IntegrationRecord): Entry {
-    const { document, baseUrl, size } = readConfig(record.config)
-    const catalogue = new Catalogue(document, {
-      baseUrl,
-      fallbackBaseUrl: record.baseUrl ?? "",
-      origins: record.origins,
-      authTemplates: record.authTemplates,
-    })
-    this.#size += size
-    for (const [fingerprint, oldest] of this.#entries) {
-      if (this.#size <= this.#limit) break
-      this.#entries.delete(fingerprint)
-      this.#size -= oldest.size
-    }
-    return { catalogue, size }
+const makeCatalogue = ({ config, baseUrl: fallbackBaseUrl, origins, authTemplates }: IntegrationRecord) => {
+  const { document, baseUrl, size } = readConfig(config)
+  return {
+    value: new Catalogue(document, { baseUrl, fallbackBaseUrl: fallbackBaseUrl ?? "", origins, authTemplates }),
+    size,
   }
 }
