@@ -51,8 +51,8 @@ export interface Resources {
   readonly tracer: Tracer | undefined
   /** Stamps an event and hands it to the host and the audit trail; `shown` is for the trail alone. */
   readonly emit: (identity: Identity, event: EventBody, shown?: string) => void
-  /** The same for the host alone. */
-  readonly tell: (identity: Identity, event: EventBody) => void
+  /** The same for the host alone; `at` is now unless it was before. */
+  readonly tell: (identity: Identity, event: EventBody, at?: number) => void
   /** What is to be written to audit trails; `undefined` where none is kept. */
   readonly audit: AuditLog | undefined
   readonly auditKeys: AuditKeys
@@ -74,8 +74,8 @@ export const makeResources = (config: ExecutorConfig): Resources => {
   const { onEvent } = config
   let isClosed = false
   const background = makeBackground()
-  const tellHost: Resources["tell"] = (identity, event) => {
-    if (onEvent !== undefined) tell(onEvent, { ...event, at: Date.now(), ...identity })
+  const tellHost: Resources["tell"] = (identity, event, at = Date.now()) => {
+    if (onEvent !== undefined) tell(onEvent, { ...event, at, ...identity })
   }
   const auditOptions: AuditOptions = typeof config.audit === "object" ? config.audit : {}
   const auditKeys = readAuditKeys(auditOptions.key) ?? []
@@ -91,7 +91,7 @@ export const makeResources = (config: ExecutorConfig): Resources => {
         })
   const emit: Resources["emit"] =
     audit === undefined
-      ? tellHost
+      ? (identity, event) => tellHost(identity, event)
       : (identity, body, shown) => {
           const event: ExecutorEvent = { ...body, at: Date.now(), ...identity }
           audit.record(event, shown)

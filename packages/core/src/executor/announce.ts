@@ -15,7 +15,13 @@ export type RowEvent = EventBody extends infer Event
 
 /** Tells the host what happened to a connection. */
 export const announce = (resources: Resources, identity: Identity, ref: ConnectionRef, event: RowEvent): void => {
-  if (!resources.hasListener) return
-  const named = { connection: connectionAddress(ref), integration: ref.integration, owner: ref.owner }
-  resources.emit(identity, { ...event, ...named })
+  if (resources.hasListener) resources.emit(identity, eventOf(ref, event))
 }
+
+/** The event, with the connection's name. */
+export const eventOf = (ref: ConnectionRef, event: RowEvent): EventBody => ({
+  ...event,
+  connection: connectionAddress(ref),
+  integration: ref.integration,
+  owner: ref.owner,
+})

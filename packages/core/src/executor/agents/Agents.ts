@@ -26,6 +26,7 @@ import {
   toAgent,
 } from "../../policy/Agent.ts"
 import { keysAfter, newAgentKey } from "../../policy/AgentKey.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
 
@@ -81,10 +82,10 @@ export const createAgent = (
       createdAt: now,
       version: 1,
     }
-    if (!(yield* resources.store.access.putAgent(record, 0))) {
+    const write = resources.store.access.putAgent(record, 0)
+    if (!(yield* commitChange(resources, identity, write, { type: "agent.created", agentId: id }))) {
       return yield* Effect.fail(new AgentConflictError({ agent: id, reason: "exists" }))
     }
-    resources.emit(identity, { type: "agent.created", agentId: id })
     return { ...toAgent(record, now), ...(made === undefined ? {} : { key: made.key }) }
   })
 
@@ -139,22 +140,17 @@ export const removeAgent = (
 ): Effect.Effect<void, AgentNotFoundError | StoreUnavailableError> =>
   Effect.uninterruptible(
     Effect.gen(function* () {
-      const { access } = resources.store
+      const remove = (agentId: string): Effect.Effect<boolean, StoreUnavailableError> => {
+        const write = resources.store.access.removeAgent(identity.tenant, agentId)
+        return commitChange(resources, identity, write, { type: "agent.removed", agentId })
+      }
       const removed = yield* requireAgent(resources, identity, id)
       // First the agent itself: those below have no right from then on, even if nothing after this is done.
-      if (!(yield* access.removeAgent(identity.tenant, id))) {
-        return yield* Effect.fail(new AgentNotFoundError({ agent: id }))
-      }
-      resources.emit(identity, { type: "agent.removed", agentId: id })
-      yield* walkAgents(resources, identity.tenant, undefined, ({ id: below, lineage }) =>
-        Effect.gen(function* () {
-          if (!lineage.some(({ incarnation }) => incarnation === removed.incarnation)) return true
-          if (yield* access.removeAgent(identity.tenant, below)) {
-            resources.emit(identity, { type: "agent.removed", agentId: below })
-          }
-          return true
-        }),
-      )
+      if (!(yield* remove(id))) return yield* Effect.fail(new AgentNotFoundError({ agent: id }))
+      yield* walkAgents(resources, identity.tenant, undefined, ({ id: below, lineage }) => {
+        const isBelow = lineage.some(({ incarnation }) => incarnation === removed.incarnation)
+        return Effect.as(isBelow ? remove(below) : Effect.void, true)
+      })
     }),
   )
 
@@ -167,14 +163,13 @@ export const setIntegrations = (
 ): Effect.Effect<Agent, ChangeAgentError> =>
   Effect.gen(function* () {
     const allowed = yield* checkIntegrations(integrations)
-    const record = yield* changeAgent(resources, identity, id, (before) =>
+    const record = yield* changeAgent(resources, identity, id, "agent.updated", (before) =>
       Effect.gen(function* () {
         const [above] = before.lineage
         if (above !== undefined) yield* checkBelow(yield* requireAgent(resources, identity, above.id), allowed)
         return { integrations: allowed }
       }),
     )
-    resources.emit(identity, { type: "agent.updated", agentId: id })
     return toAgent(record, yield* Clock.currentTimeMillis)
   })
 
@@ -191,10 +186,9 @@ export const rotateKey = (
     }
     const { key, hash } = newAgentKey(id)
     const now = yield* Clock.currentTimeMillis
-    const record = yield* changeAgent(resources, identity, id, ({ keys }) =>
+    const record = yield* changeAgent(resources, identity, id, "agent.key_rotated", ({ keys }) =>
       Effect.succeed({ keys: keysAfter(keys, hash, now, graceMs) }),
     )
-    resources.emit(identity, { type: "agent.key_rotated", agentId: id })
     return { ...toAgent(record, now), key }
   })
 
@@ -205,8 +199,7 @@ export const revokeKey = (
   id: string,
 ): Effect.Effect<Agent, ChangeAgentError> =>
   Effect.gen(function* () {
-    const record = yield* changeAgent(resources, identity, id, () => Effect.succeed({ keys: [] }))
-    resources.emit(identity, { type: "agent.key_revoked", agentId: id })
+    const record = yield* changeAgent(resources, identity, id, "agent.key_revoked", () => Effect.succeed({ keys: [] }))
     return toAgent(record, yield* Clock.currentTimeMillis)
   })
 
@@ -252,13 +245,15 @@ const changeAgent = <E>(
   resources: Resources,
   identity: Identity,
   id: string,
+  type: "agent.updated" | "agent.key_rotated" | "agent.key_revoked",
   change: (record: AgentRecord) => Effect.Effect<Partial<AgentRecord>, E>,
 ): Effect.Effect<AgentRecord, E | AgentNotFoundError | AgentConflictError | StoreUnavailableError> =>
   Effect.gen(function* () {
     for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
       const record = yield* requireAgent(resources, identity, id)
       const next = { ...record, ...(yield* change(record)), version: record.version + 1 }
-      if (yield* resources.store.access.putAgent(next, record.version)) return next
+      const write = resources.store.access.putAgent(next, record.version)
+      if (yield* commitChange(resources, identity, write, { type, agentId: id })) return next
     }
     return yield* Effect.fail(new AgentConflictError({ agent: id, reason: "changed" }))
   })

@@ -29,7 +29,8 @@ import {
 import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
 import { accessOfAgent, compareRefs, type VisibleConnection } from "./access.ts"
 import { requireAgent } from "./Agents.ts"
-import { announce } from "../announce.ts"
+import { eventOf } from "../announce.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
 import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
@@ -114,9 +115,8 @@ export const revoke = (
       if (grantedAs.integration !== ref.integration || grantedAs.owner !== ref.owner || grantedAs.name !== name)
         continue
       if (!mayRevoke(identity, record)) continue
-      if (yield* access.removeGrant(record)) {
-        announce(resources, identity, grantedAs, { type: "grant.revoked", agentId: agent })
-      }
+      const revoked = eventOf(grantedAs, { type: "grant.revoked", agentId: agent })
+      yield* commitChange(resources, identity, access.removeGrant(record), revoked)
     }
   })
 
@@ -245,9 +245,9 @@ const write = (
       ...scope,
       grantedAt: yield* Clock.currentTimeMillis,
     }
-    yield* resources.store.access.putGrant(record)
     const { access } = scope
-    announce(resources, selected.identity, selected.row, { type: "grant.added", agentId: grantee.id, access })
+    const added = eventOf(selected.row, { type: "grant.added", agentId: grantee.id, access })
+    yield* commitChange(resources, selected.identity, resources.store.access.putGrant(record), added)
     return toGrant(record)
   })
 

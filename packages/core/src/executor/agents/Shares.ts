@@ -25,7 +25,8 @@ import {
   toShare,
 } from "../../policy/Share.ts"
 import { requireAgent } from "./Agents.ts"
-import { announce } from "../announce.ts"
+import { eventOf } from "../announce.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage, unlimited } from "../checkedPage.ts"
 import { selectOwn, type SelectError } from "../select/ConnectionSelector.ts"
 import { checkParent, connectionOf, scopeInForce } from "./Grants.ts"
@@ -77,9 +78,7 @@ export const share = (
       ...scope,
     }
     for (const as of yield* namesFor(input.as, known?.as ?? defaultShareName(row))) {
-      if (!(yield* put(resources, { ...base, as }))) continue
-      announce(resources, identity, row, { type: "share.added", with: recipient, access: scope.access })
-      return toShare({ ...base, as })
+      if (yield* put(resources, identity, { ...base, as })) return toShare({ ...base, as })
     }
     return yield* invalid(
       "as",
@@ -123,22 +122,27 @@ export const unshare = (
   Effect.gen(function* () {
     const connection = yield* connectionKey(identity, ref)
     const checked = yield* checkRecipient(identity, recipient)
-    if (yield* resources.store.access.removeShare({ tenant: identity.tenant, with: checked, connection })) {
-      announce(resources, identity, connection, { type: "share.removed", with: checked })
-    }
+    const write = resources.store.access.removeShare({ tenant: identity.tenant, with: checked, connection })
+    yield* commitChange(resources, identity, write, eventOf(connection, { type: "share.removed", with: checked }))
   })
 
 /** Writes a share if the recipient has nothing else under its name. */
-const put = (resources: Resources, record: ShareRecord): Effect.Effect<boolean, StoreUnavailableError> =>
+const put = (
+  resources: Resources,
+  identity: Identity,
+  record: ShareRecord,
+): Effect.Effect<boolean, StoreUnavailableError> =>
   Effect.gen(function* () {
     const { access, connections } = resources.store
+    const added = eventOf(record.connection, { type: "share.added", with: record.with, access: record.access })
+    const write = commitChange(resources, identity, access.putShare(record), added)
     const { integration } = record.connection
     if (record.with.subject !== undefined) {
       const { tenant } = record
       const own = { tenant, subject: record.with.subject, owner: "user", integration, name: record.as } as const
       if ((yield* connections.get(own)) !== undefined) return false
     }
-    if (yield* access.putShare(record)) return true
+    if (yield* write) return true
     const { tenant, with: recipient } = record
     const caller = { tenant, subject: recipient.subject ?? null, agent: recipient.agent ?? null }
     const { shares } = yield* access.ofCaller(caller)
@@ -148,7 +152,7 @@ const put = (resources: Resources, record: ShareRecord): Effect.Effect<boolean, 
     const row = yield* connections.get(standing.connection)
     if (row?.incarnation === standing.connectionIncarnation) return false
     yield* access.removeShare(standing)
-    return yield* access.putShare(record)
+    return yield* write
   })
 
 /** How many numbers are tried behind a default name. */

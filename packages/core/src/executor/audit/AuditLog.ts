@@ -2,14 +2,15 @@
  * From events to audit trails: a bounded queue in memory, and whoever writes it to the store in batches.
  *
  * Calls only join the queue; it is written after `flushMs`, at once when a batch is full, and before a change is answered (`settle`). A
- * batch that could not be written is tried again as it is, so that a lost answer writes nothing twice. Closing writes what is left.
+ * batch that could not be written is tried again as it is, so that a lost answer writes nothing twice. Closing writes what is left. A
+ * change passes it by where the store writes both as one (`recordWith`).
  */
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { AuditDraft } from "../../audit/AuditEntry.ts"
 import { type AuditKeys, emptyHead, linkEntries } from "../../audit/auditChain.ts"
-import type { AuditStore } from "../../audit/AuditStore.ts"
+import type { AuditLink, AuditStore } from "../../audit/AuditStore.ts"
 import { StoreUnavailableError } from "../../error/StoreError.ts"
 import { auditDraft, type AuditedEvent, isAudited } from "./auditDraft.ts"
 import type { EventBody, ExecutorEvent } from "../ExecutorEvent.ts"
@@ -63,12 +64,28 @@ export class AuditLog {
       pending.lost += 1
       return
     }
-    this.#count += 1
     this.#size += 1
-    pending.queue.push({ id: `${this.#name}-${this.#count}`, event, shown })
+    pending.queue.push({ id: this.#nextId(), event, shown })
     if (this.#failures > 0) return
     if (pending.queue.length >= mostAtOnce) this.#flushSoon(0)
     else this.#flushSoon(this.#options.flushMs)
+  }
+
+  /**
+   * Runs a write together with the entry of the event that follows from its answer, behind what was recorded before. Fails as the write
+   * does, and when the entry cannot be written; nothing was then. `undefined` where the store cannot do that.
+   */
+  recordWith<A, E>(
+    tenant: string,
+    write: Effect.Effect<A, E>,
+    eventAfter: (answer: A) => ExecutorEvent | undefined,
+  ): Effect.Effect<A, E | StoreUnavailableError> | undefined {
+    const written = this.#options.store.alongside?.(tenant, write, (answer) => {
+      const event = eventAfter(answer)
+      if (event === undefined || !isAudited(event)) return undefined
+      return this.#linkOf(tenant, [auditDraft({ id: this.#nextId(), event, shown: undefined })])
+    })
+    return written && Effect.andThen(this.settle, written)
   }
 
   /** Writes what was recorded before, or tries to: what cannot be written stays in the queue, and nobody fails for it. */
@@ -141,10 +158,8 @@ export class AuditLog {
       const { batch } = pending
       const [first] = batch ?? []
       if (batch === undefined || first === undefined) return true
-      const { store, keys } = this.#options
-      const written = await Effect.runPromiseExit(
-        store.append(tenant, first.id, (head) => linkEntries(head ?? emptyHead(tenant, keys), batch, keys)),
-      )
+      const { store } = this.#options
+      const written = await Effect.runPromiseExit(store.append(tenant, first.id, this.#linkOf(tenant, batch)))
       if (Exit.isFailure(written)) {
         this.#failed(tenant, written)
         return false
@@ -163,14 +178,23 @@ export class AuditLog {
     const { lost } = pending
     if (lost > 0 && pending.queue.length === 0) {
       // The trail itself says that it has a hole.
-      this.#count += 1
       this.#size += 1
       pending.lost = 0
       const body = { type: "audit.lost", entries: lost, reason: "full" } as const
       const event: ExecutorEvent = { ...body, at: Date.now(), tenant, subject: null }
-      taken.push({ id: `${this.#name}-${this.#count}`, event, shown: undefined })
+      taken.push({ id: this.#nextId(), event, shown: undefined })
     }
     return taken.length === 0 ? undefined : taken.map(auditDraft)
+  }
+
+  #linkOf(tenant: string, drafts: ReadonlyArray<AuditDraft>): AuditLink {
+    const { keys } = this.#options
+    return (head) => linkEntries(head ?? emptyHead(tenant, keys), drafts, keys)
+  }
+
+  #nextId(): string {
+    this.#count += 1
+    return `${this.#name}-${this.#count}`
   }
 
   #failed(tenant: string, exit: Exit.Failure<unknown, unknown>): void {

@@ -30,7 +30,8 @@ import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
 import type { AccessDeniedError } from "../../policy/AccessError.ts"
 import { accessInForce } from "../../policy/ConnectionAccess.ts"
 import { type VisibleConnection, visibleConnection, visibleConnections } from "../agents/access.ts"
-import { announce, type RowEvent } from "../announce.ts"
+import { announce, eventOf, type RowEvent } from "../announce.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { catalogKey, type CatalogError, resolveTools } from "../tools/Catalogs.ts"
 import { checkedPage } from "../checkedPage.ts"
 import { pluginOf, type SelectError, selectOwn, visibleRef } from "../select/ConnectionSelector.ts"
@@ -186,13 +187,13 @@ const removeRow = (
         Effect.ignore(resources.store.connections.put(withdrawn(row), row.version)),
       )
       yield* resources.store.accounts.remove(row, row.name)
-      yield* resources.store.connections.remove(row)
+      const removed = eventOf(row, { type: "connection.removed" })
+      yield* commitChange(resources, identity, resources.store.connections.remove(row), removed)
       // Without effect already, because they name a connection that is gone.
       yield* Effect.ignore(resources.store.access.forgetConnection(row))
       yield* Effect.ignore(
         resources.store.catalogs.remove({ tenant: row.tenant, integration: row.integration, connection: row }),
       )
-      announce(resources, identity, row, { type: "connection.removed" })
     }),
   )
 
@@ -286,8 +287,8 @@ const changeRow = (
         let row = first
         for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
           const next = { ...row, ...change(row, compiled.origins), version: row.version + 1 }
-          if (yield* resources.store.connections.put(next, row.version)) {
-            announce(resources, identity, next, event)
+          const write = resources.store.connections.put(next, row.version)
+          if (yield* commitChange(resources, identity, write, eventOf(next, event))) {
             return toConnection(next, compiled.origins)
           }
           const current = yield* resources.store.connections.get(row)

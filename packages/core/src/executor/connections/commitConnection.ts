@@ -14,8 +14,11 @@ import { ConnectionConflictError, type InvalidConnectionInputError } from "../..
 import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { Identity } from "../../identity/Identity.ts"
 import type { ToolDef } from "../../tool/Tool.ts"
 import type { CatalogKey } from "../../tool/ToolCatalog.ts"
+import { eventOf } from "../announce.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { endGrant } from "../oauth/endGrant.ts"
 import { refuseSharedName } from "./refuseSharedName.ts"
@@ -47,25 +50,20 @@ export interface ConnectionCommit {
   readonly catalog: CatalogWrite | undefined
 }
 
-/** The row that was written, and the one that was there before. */
-export interface CommittedRow {
-  readonly row: ConnectionRow
-  readonly replaced: ConnectionRow | undefined
-}
-
 /** How often a commit that others overtake is begun anew before it gives up. */
 const mostAttempts = 8
 
 /**
- * Writes all or nothing.
+ * Writes all or nothing, tells of it, and answers with the row.
  *
  * The row is compare-and-set. When somebody else got there first, their secrets may have been overwritten and ours theirs: so
  * nothing is undone then and everything written once more, as the replacement that this call has become.
  */
 export const commitConnection = (
   resources: Resources,
+  identity: Identity,
   { rowAfter, writeItems, catalog }: ConnectionCommit,
-): Effect.Effect<CommittedRow, CommitError> =>
+): Effect.Effect<ConnectionRow, CommitError> =>
   Effect.gen(function* () {
     const { store } = resources
     let row = rowAfter(undefined)
@@ -80,26 +78,35 @@ export const commitConnection = (
       const endPrevious = yield* endGrant(resources, previous, row)
       const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
       const restoreItems = yield* writeItems(row, previous)
-      const written = row
-      const writing = Effect.gen(function* () {
-        if (catalog !== undefined) yield* store.catalogs.put(catalog.key, catalog.tools)
-        return yield* store.connections.put(written, previous?.version ?? 0)
-      })
+      const writeCatalog = catalog === undefined ? Effect.void : store.catalogs.put(catalog.key, catalog.tools)
+      const writing = Effect.andThen(writeCatalog, writeRow(resources, identity, row, previous))
       const isWritten = yield* Effect.uninterruptible(
-        Effect.onError(
-          Effect.catchTag(writing, "StoreUnavailableError", (error) =>
-            Effect.flatMap(isThere(resources, written), (there) => (there ? Effect.succeed(true) : Effect.fail(error))),
-          ),
-          () => Effect.andThen(restoreCatalog, restoreItems),
-        ),
+        Effect.onError(writing, () => Effect.andThen(restoreCatalog, restoreItems)),
       )
       if (!isWritten) continue
       if (previous !== undefined) yield* deleteItems(resources, previous, row)
       yield* endPrevious
-      return { row, replaced: previous }
+      return row
     }
     return yield* Effect.fail(new ConnectionConflictError({ connection: connectionAddress(row) }))
   })
+
+/** Writes the row if the one before is still there, and tells of it. */
+const writeRow = (
+  resources: Resources,
+  identity: Identity,
+  row: ConnectionRow,
+  previous: ConnectionRow | undefined,
+): Effect.Effect<boolean, StoreUnavailableError> => {
+  const type = previous === undefined ? "connection.created" : "connection.replaced"
+  return commitChange(
+    resources,
+    identity,
+    resources.store.connections.put(row, previous?.version ?? 0),
+    eventOf(row, { type }),
+    (error) => Effect.filterOrFail(isThere(resources, row), Boolean, () => error),
+  )
+}
 
 /**
  * Whether a row is stored though writing it failed: the answer may have been lost, and what was there before must not be put back under

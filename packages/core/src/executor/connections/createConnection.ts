@@ -26,7 +26,6 @@ import type { Identity } from "../../identity/Identity.ts"
 import { compiledIntegration, type IntegrationRecord } from "../../integration/Integration.ts"
 import type { IntegrationNotFoundError } from "../../integration/IntegrationError.ts"
 import type { CredentialSource } from "../authorize/CredentialSource.ts"
-import { announce } from "../announce.ts"
 import type { CatalogError } from "../tools/Catalogs.ts"
 import { commitConnection } from "./commitConnection.ts"
 import { pluginOf, type SelectedConnection } from "../select/ConnectionSelector.ts"
@@ -98,7 +97,7 @@ const createUnderLock = Effect.fnUntraced(function* (
   const source = pendingCredential(resources, first, template, origin)
   const catalog = yield* newCatalog(resources, plugin, selected, source)
   const commit = Effect.uninterruptible(
-    commitConnection(resources, {
+    commitConnection(resources, identity, {
       rowAfter: () => first,
       writeItems: (row, previous) =>
         origin.kind === "pasted" ? writePasted(resources, row, previous, origin.values) : Effect.succeed(Effect.void),
@@ -106,11 +105,7 @@ const createUnderLock = Effect.fnUntraced(function* (
     }),
   )
   // Does not wait for a refresh of what is replaced: that one finds the grant gone and keeps nothing.
-  const { row, replaced } = yield* commit
-  announce(resources, identity, row, {
-    type: replaced === undefined ? "connection.created" : "connection.replaced",
-  })
-  return toConnection(row, compiled.origins)
+  return toConnection(yield* commit, compiled.origins)
 })
 
 interface Home {

@@ -26,6 +26,7 @@ import {
   InvalidIntegrationInputError,
 } from "../../integration/IntegrationError.ts"
 import type { Plugin } from "../../integration/Plugin.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
 
@@ -65,19 +66,17 @@ export const registerIntegration = (
           )
         }
         const next: IntegrationRecord = { ...record, identityMode, revision: (previous?.revision ?? 0) + 1 }
-        if (!(yield* integrations.put(next, previous?.revision ?? 0))) {
-          return yield* overtaken(record.slug)
-        }
-        if (previous !== undefined) {
-          yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: record.slug, connection: null }))
-        }
-        resources.emit(identity, {
+        const isWritten = yield* commitChange(resources, identity, integrations.put(next, previous?.revision ?? 0), {
           type: previous === undefined ? "integration.registered" : "integration.updated",
           integration: next.slug,
           revision: next.revision,
           originsChanged: previous !== undefined && gainsOrigin(previous, next),
           identityMode,
         })
+        if (!isWritten) return yield* overtaken(record.slug)
+        if (previous !== undefined) {
+          yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: record.slug, connection: null }))
+        }
         return toIntegration(next)
       }),
     ),
@@ -102,15 +101,15 @@ export const setIdentityMode = (
           if (previous === undefined) return yield* Effect.fail(new IntegrationNotFoundError({ integration: slug }))
           if (identityModeOf(previous) === mode) return toIntegration(previous)
           const next: IntegrationRecord = { ...previous, identityMode: mode, revision: previous.revision + 1 }
-          if (!(yield* integrations.put(next, previous.revision))) return yield* overtaken(slug)
-          yield* Effect.ignore(keepSharedCatalog(resources, previous, next))
-          resources.emit(identity, {
+          const isWritten = yield* commitChange(resources, identity, integrations.put(next, previous.revision), {
             type: "integration.updated",
             integration: slug,
             revision: next.revision,
             originsChanged: false,
             identityMode: mode,
           })
+          if (!isWritten) return yield* overtaken(slug)
+          yield* Effect.ignore(keepSharedCatalog(resources, previous, next))
           return toIntegration(next)
         }),
       )
@@ -163,15 +162,14 @@ export const removeIntegration = (
       if (yield* connections.isUsed(identity.tenant, slug)) {
         return yield* Effect.fail(new IntegrationInUseError({ integration: slug }))
       }
-      yield* integrations.remove(identity.tenant, slug)
-      yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: slug, connection: null }))
-      resources.emit(identity, {
+      yield* commitChange(resources, identity, integrations.remove(identity.tenant, slug), {
         type: "integration.removed",
         integration: slug,
         revision: record.revision,
         originsChanged: false,
         identityMode: identityModeOf(record),
       })
+      yield* Effect.ignore(catalogs.remove({ tenant: identity.tenant, integration: slug, connection: null }))
     }),
   )
 

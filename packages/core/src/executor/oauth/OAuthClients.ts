@@ -5,13 +5,9 @@ import * as Effect from "effect/Effect"
 import type { ProviderError } from "../../credential/CredentialError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity, Owner } from "../../identity/Identity.ts"
-import {
-  type ClientAuthenticationMethod,
-  type OAuthClient,
-  type OAuthClientKey,
-  toOAuthClient,
-} from "../../oauth/OAuthClient.ts"
+import { type ClientAuthenticationMethod, type OAuthClient, toOAuthClient } from "../../oauth/OAuthClient.ts"
 import { InvalidOAuthClientError } from "../../oauth/OAuthError.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
 import { checkClient, clientKey, type CreateOAuthClientInput } from "./clientInput.ts"
@@ -43,10 +39,7 @@ export const createOAuthClient = (
     Effect.flatMap(methodFor(resources, input, content), (tokenEndpointAuthMethod) =>
       resources.exclusively(
         clientLockOf(content),
-        Effect.map(saveClient(resources, { ...content, tokenEndpointAuthMethod }, secrets), (record) => {
-          announceClient(resources, identity, record)
-          return toOAuthClient(record)
-        }),
+        Effect.map(saveClient(resources, identity, { ...content, tokenEndpointAuthMethod }, secrets), toOAuthClient),
       ),
     ),
   )
@@ -129,15 +122,11 @@ export const removeOAuthClient = (
             if (record === undefined) return
             const forget = yield* forgetRegistration(resources, record)
             yield* deleteClientItems(resources, record, undefined)
-            yield* clients.remove(key)
-            resources.emit(identity, { type: "oauth.client.removed", client: key.slug, clientOwner: key.owner })
+            const removed = { type: "oauth.client.removed", client: key.slug, clientOwner: key.owner } as const
+            yield* commitChange(resources, identity, clients.remove(key), removed)
             yield* resources.inBackground(forget)
           }),
         ),
       ),
     ),
   )
-
-/** Tells the host that a client was written. */
-export const announceClient = (resources: Resources, identity: Identity, { slug, owner }: OAuthClientKey): void =>
-  resources.emit(identity, { type: "oauth.client.saved", client: slug, clientOwner: owner })

@@ -15,7 +15,6 @@ import { compiledIntegration } from "../../integration/Integration.ts"
 import type { OAuthClientKey } from "../../oauth/OAuthClient.ts"
 import type { PinnedServer } from "../../oauth/OAuthSession.ts"
 import type { TokenSet } from "../../oauth/TokenSet.ts"
-import { announce } from "../announce.ts"
 import type { CredentialSource } from "../authorize/CredentialSource.ts"
 import type { CatalogError } from "../tools/Catalogs.ts"
 import { commitConnection, type CommitError } from "../connections/commitConnection.ts"
@@ -87,7 +86,7 @@ const mintUnderLock = (
     const selected: SelectedConnection = { identity, row, integration, compiled }
     const template = compiled.template(flow.template.slug)
     const catalog = yield* newCatalog(resources, plugin, selected, pendingTokens(resources, row, template, obtained))
-    const commit = commitConnection(resources, {
+    const commit = commitConnection(resources, identity, {
       rowAfter,
       writeItems: (_row, previous) => {
         const before = new Set(
@@ -106,12 +105,9 @@ const mintUnderLock = (
     })
     // Those of the grant before; forgotten before anybody can keep some of the new one.
     const forget = Effect.sync(() => tokenKeeper(resources).unsaved.forget(key))
-    const { row: written, replaced } = yield* resources.store.lease.hold(refreshLeaseKey(key), () =>
+    const written = yield* resources.store.lease.hold(refreshLeaseKey(key), () =>
       Effect.uninterruptible(Effect.tap(commit, () => forget)),
     )
-    announce(resources, identity, written, {
-      type: replaced === undefined ? "connection.created" : "connection.replaced",
-    })
     announceFlow(resources, identity, key, flow.client.record, { type: "oauth.completed" })
     return toConnection(written, compiled.origins)
   })

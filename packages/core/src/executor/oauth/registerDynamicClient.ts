@@ -26,7 +26,6 @@ import type { Resources } from "../Resources.ts"
 import { checkResource, clientKey, grantOf, invalid } from "./clientInput.ts"
 import type { ClientSecrets } from "./clientItems.ts"
 import { isClientOf } from "./clientServer.ts"
-import { announceClient } from "./OAuthClients.ts"
 import { type Protocol, protocolOf } from "./protocol.ts"
 import { type ClientContent, clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
 
@@ -135,9 +134,7 @@ const registerUnderLock = (
       documentUrl === undefined
         ? yield* byRegistration(resources, protocol, input, wanted)
         : byDocument(wanted, documentUrl)
-    const record = yield* saveClient(resources, content, secrets)
-    announceClient(resources, identity, record)
-    return toOAuthClient(record)
+    return toOAuthClient(yield* saveClient(resources, identity, content, secrets))
   })
 
 const deviceCode = "urn:ietf:params:oauth:grant-type:device_code"

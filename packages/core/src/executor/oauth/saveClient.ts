@@ -1,7 +1,7 @@
 /**
  * Writes an OAuth app, new or in place of one of the same slug: what is secret first, then the record by compare-and-set.
  *
- * A failure puts back what was there. Called by `createClient` and `registerDynamicClient`, under the client's own lock.
+ * A failure puts back what was there, and the host is told of what was written. Called by `createClient` and `registerDynamicClient`, under the client's own lock.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -9,6 +9,8 @@ import { firstVersion } from "../../connection/Connection.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
 import { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { OAuthClientKey, OAuthClientRecord } from "../../oauth/OAuthClient.ts"
+import type { Identity } from "../../identity/Identity.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import type { Resources } from "../Resources.ts"
 import { type ItemWrite, writeItems } from "../connections/writeItems.ts"
 import {
@@ -38,6 +40,7 @@ export const clientLockOf = (key: OAuthClientKey): string =>
 /** See the file's header. */
 export const saveClient = (
   resources: Resources,
+  identity: Identity,
   content: ClientContent,
   secrets: ClientSecrets,
 ): Effect.Effect<OAuthClientRecord, SaveClientError> =>
@@ -48,6 +51,7 @@ export const saveClient = (
       const provider = given.length === 0 ? undefined : yield* resources.providers.defaultWritable()
       const idOf = (part: ClientItemPart): string | null =>
         given.includes(part) ? oauthClientItemId(content, part) : null
+      const saved = { type: "oauth.client.saved", client: content.slug, clientOwner: content.owner } as const
       for (let attempt = 0; attempt < mostAttempts; attempt += 1) {
         const previous = yield* clients.get(content)
         const now = yield* Clock.currentTimeMillis
@@ -69,7 +73,8 @@ export const saveClient = (
         })
         const restore = provider === undefined ? Effect.void : yield* writeItems(resources.providers, provider, writes)
         // Somebody who got there first may have overwritten our secrets and we theirs: then everything is written once more.
-        const isWritten = yield* Effect.onError(clients.put(record, previous?.version ?? 0), () => restore)
+        const write = clients.put(record, previous?.version ?? 0)
+        const isWritten = yield* Effect.onError(commitChange(resources, identity, write, saved), () => restore)
         if (!isWritten) continue
         if (previous !== undefined) yield* Effect.ignore(deleteClientItems(resources, previous, record))
         return record

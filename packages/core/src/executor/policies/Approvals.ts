@@ -17,7 +17,9 @@ import {
 } from "../../policy/Approval.ts"
 import { ApprovalAnsweredError, ApprovalNotFoundError, InvalidApprovalInputError } from "../../policy/ApprovalError.ts"
 import { isSigned, signApproval } from "../../policy/approvalSignature.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
+import type { EventBody } from "../ExecutorEvent.ts"
 import type { Resources } from "../Resources.ts"
 
 /** Which approvals to list. */
@@ -101,14 +103,14 @@ export const answerApproval = (
       expiresAt: now + approvals.expiresAfterMs,
       version: record.version + 1,
     })
-    if (!(yield* store.approvals.put(next, record.version))) {
-      return yield* answered(yield* ownApproval(resources, identity, id))
-    }
-    tell(resources, identity, next, {
+    const told = eventOf(next, {
       type: "approval.answered",
       action: input.action,
       ...(remember === null ? {} : { remember }),
     })
+    if (!(yield* commitChange(resources, identity, store.approvals.put(next, record.version), told))) {
+      return yield* answered(yield* ownApproval(resources, identity, id))
+    }
     return toApproval(next)
   })
 
@@ -120,8 +122,9 @@ export const revokeApproval = (
 ): Effect.Effect<void, ApprovalNotFoundError | StoreUnavailableError> =>
   Effect.gen(function* () {
     const record = yield* ownApproval(resources, identity, id)
-    if (!(yield* resources.store.approvals.take(record.tenant, record.id, record.version))) return yield* notFound(id)
-    tell(resources, identity, record, { type: "approval.revoked" })
+    const write = resources.store.approvals.take(record.tenant, record.id, record.version)
+    const revoked = eventOf(record, { type: "approval.revoked" })
+    if (!(yield* commitChange(resources, identity, write, revoked))) return yield* notFound(id)
   })
 
 const mostPerPage = 200
@@ -153,17 +156,12 @@ const checkedAnswer = (input: AnswerApprovalInput): Effect.Effect<ApprovalScope 
   return Effect.succeed(action === "accept" ? remember : null)
 }
 
-const tell = (
-  resources: Resources,
-  identity: Identity,
+const eventOf = (
   { id, tool, connection, integration, owner }: ApprovalRecord,
   event:
     | { readonly type: "approval.answered"; readonly action: "accept" | "decline"; readonly remember?: ApprovalScope }
     | { readonly type: "approval.revoked" },
-): void => {
-  if (!resources.hasListener) return
-  resources.emit(identity, { ...event, approval: id, tool, connection, integration, owner })
-}
+): EventBody => ({ ...event, approval: id, tool, connection, integration, owner })
 
 const answered = ({ id, status }: ApprovalRecord): Effect.Effect<never, ApprovalAnsweredError> =>
   Effect.fail(new ApprovalAnsweredError({ id, status }))

@@ -22,6 +22,7 @@ import { catalogOf, type CatalogError } from "../tools/Catalogs.ts"
 import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
 import { standingApproval } from "./askApproval.ts"
 import { takeIdentity } from "../select/identityArgument.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import type { EventBody } from "../ExecutorEvent.ts"
 import { decisionOn, isToldOf } from "./policyCheck.ts"
 import type { Resources } from "../Resources.ts"
@@ -115,8 +116,7 @@ export const createPolicy = (
       createdAt: yield* Clock.currentTimeMillis,
       version: 1,
     }
-    yield* resources.store.policies.put(record, 0)
-    tell(resources, identity, "policy.created", record)
+    yield* commitChange(resources, identity, resources.store.policies.put(record, 0), eventOf("policy.created", record))
     return toPolicy(record)
   })
 
@@ -161,10 +161,10 @@ export const updatePolicy = (
       description: input.description === undefined ? record.description : input.description,
       version: record.version + 1,
     }
-    if (!(yield* resources.store.policies.put(next, record.version))) {
+    const write = resources.store.policies.put(next, record.version)
+    if (!(yield* commitChange(resources, identity, write, eventOf("policy.updated", next)))) {
       return yield* Effect.fail(new PolicyConflictError({ id }))
     }
-    tell(resources, identity, "policy.updated", next)
     return toPolicy(next)
   })
 
@@ -176,8 +176,9 @@ export const removePolicy = (
 ): Effect.Effect<void, PolicyNotFoundError | StoreUnavailableError> =>
   Effect.gen(function* () {
     const record = yield* ownPolicy(resources, identity, id)
-    if (!(yield* resources.store.policies.remove(record.tenant, record.id))) return yield* notFound(id)
-    tell(resources, identity, "policy.removed", record)
+    const write = resources.store.policies.remove(record.tenant, record.id)
+    if (!(yield* commitChange(resources, identity, write, eventOf("policy.removed", record))))
+      return yield* notFound(id)
   })
 
 /** What policy says about a call of a tool, without making it. */
@@ -273,14 +274,10 @@ const checkFields = ({ order, description }: UpdatePolicyInput): Effect.Effect<v
     : invalid("description", "must be well-formed text of up to 1,000 characters.")
 }
 
-const tell = (
-  resources: Resources,
-  identity: Identity,
+const eventOf = (
   type: Extract<EventBody, { readonly policy: string }>["type"],
   { id, owner, pattern, action }: PolicyRecord,
-): void => {
-  if (resources.hasListener) resources.emit(identity, { type, policy: id, owner, pattern, action })
-}
+): EventBody => ({ type, policy: id, owner, pattern, action })
 
 const notFound = (id: unknown): Effect.Effect<never, PolicyNotFoundError> =>
   Effect.fail(new PolicyNotFoundError({ id: typeof id === "string" ? id : typeof id }))

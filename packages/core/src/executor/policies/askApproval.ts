@@ -13,7 +13,8 @@ import { canonicalArguments } from "../../policy/canonicalArguments.ts"
 import { ElicitationDeclinedError, type ElicitationHandler, requireApproval } from "../../tool/Elicitation.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
 import { agreedCall, type AgreedCallError } from "./agreedCall.ts"
-import { announce, type RowEvent } from "../announce.ts"
+import { announce, eventOf, type RowEvent } from "../announce.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { type ApprovalQuestion, approvalQuestion, approvalRecord, keysOf, newApprovalId } from "./approvalQuestion.ts"
 import type { CallInQuestion } from "./approvalQuestion.ts"
 import type { CallTrace } from "../call/CallTrace.ts"
@@ -108,8 +109,9 @@ const keepQuestion = (
     if (record === undefined) return notApprovableLater
     yield* Effect.ignore(store.approvals.removeExpired(record.tenant, now))
     if (yield* isWaitingForMany(resources, record, now)) return tooManyApprovals
-    yield* store.approvals.put(record, 0)
-    announceApproval(resources, question, { type: "approval.requested", approval: id })
+    const { identity, row } = question.call.selected
+    const requested = eventOf(row, { type: "approval.requested", approval: id, tool: question.tool })
+    yield* commitChange(resources, identity, store.approvals.put(record, 0), requested)
     return approvalRequired(record)
   })
 

@@ -10,7 +10,8 @@ import type { AccountsKey } from "../../connection/AccountStore.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { visibleConnection } from "../agents/access.ts"
-import { announce } from "../announce.ts"
+import { eventOf } from "../announce.ts"
+import { commitChange } from "../audit/commitChange.ts"
 import { shownConnection } from "../connections/Connections.ts"
 import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
 import { lockOf } from "../connections/connectionLock.ts"
@@ -65,8 +66,8 @@ export const setDefault = (
       Effect.gen(function* () {
         const selected = yield* selectConnection(resources, identity, ref)
         const { name, incarnation } = selected.row
-        yield* resources.store.accounts.put(key, { name, incarnation })
-        announce(resources, identity, selected.row, { type: "connection.default_set" })
+        const write = resources.store.accounts.put(key, { name, incarnation })
+        yield* commitChange(resources, identity, write, eventOf(selected.row, { type: "connection.default_set" }))
         return shownConnection(selected, selected.compiled.origins)
       }),
     ),
@@ -81,8 +82,10 @@ export const clearDefault = (
   Effect.gen(function* () {
     const key = yield* accountsKey(identity, accounts)
     const marked = yield* resources.store.accounts.get(key)
-    if (marked === undefined || !(yield* resources.store.accounts.remove(key, marked.name))) return
-    announce(resources, identity, { ...key, name: marked.name }, { type: "connection.default_cleared" })
+    if (marked === undefined) return
+    const { name } = marked
+    const cleared = eventOf({ ...key, name }, { type: "connection.default_cleared" })
+    yield* commitChange(resources, identity, resources.store.accounts.remove(key, name), cleared)
   })
 
 const accountsKey = (
