@@ -40,7 +40,7 @@ export interface ExecutorConfig<Plugins extends ReadonlyArray<Plugin> = Readonly
   readonly sealedIdentity?: SealedIdentityConfig | undefined
   /**
    * Where the host sends people to connect an account: a URL, or a function of what is needed. Said in results that need a connection
-   * (`connection_required`).
+   * (`connection_required`) or one that an OAuth flow made to be connected again.
    */
   readonly connectUrl?: string | ((need: ConnectionNeed) => string) | undefined
   /** Who answers questions. Default: nobody, so that approvals are declined; `"defer"` lets them be answered later. */

@@ -1,14 +1,17 @@
 /**
- * Where a person goes when a connection needs one: a flow for the same connection, begun for whoever made the call.
+ * Where a person goes when a connection needs one: a flow for the same connection, begun for whoever made the call, where it is theirs to
+ * connect (whoConnects.ts).
  *
  * Offered with failures that only a person can mend. The connection stays usable as it is in the meantime.
  */
 import * as Effect from "effect/Effect"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import type { ConnectionGrant } from "../../connection/ConnectionGrant.ts"
+import { identityModeOf } from "../../integration/Integration.ts"
 import { scopeSet, scopeUnion } from "../../oauth/TokenSet.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
 import type { Resources } from "../Resources.ts"
+import { connectUrlOf, isTheirsToConnect } from "../select/whoConnects.ts"
 import type { GrantedConnection } from "./GrantedConnection.ts"
 import { offeredFlowUrl } from "./offeredFlow.ts"
 import type { WiderScope } from "./StartingFlow.ts"
@@ -25,14 +28,17 @@ export const resultWithWayOn = (
   result: ToolResult,
 ): Effect.Effect<ToolResult> => {
   if (result.ok) return Effect.succeed(result)
-  const details = result.error.details as Readonly<Record<string, unknown>> | undefined
+  const { error } = result
+  const details = error.details as Readonly<Record<string, unknown>> | undefined
   if (details?.["category"] !== "authentication" || details["authRequired"] !== true) return Effect.succeed(result)
   const scope = typeof details["scope"] === "string" ? details["scope"] : undefined
-  return Effect.map(renewalUrl(resources, selected, result.error.code, scope), (authorizeUrl) =>
-    authorizeUrl === undefined
-      ? result
-      : { ok: false, error: { ...result.error, details: { ...details, authorizeUrl } } },
-  )
+  const nextStep = typeof details["nextStep"] === "string" ? details["nextStep"] : ""
+  return Effect.map(wayOn(resources, selected, { code: error.code, nextStep, scope }), (way) => {
+    const message = error.message.endsWith(nextStep)
+      ? `${error.message.slice(0, error.message.length - nextStep.length)}${way.nextStep}`
+      : error.message
+    return { ok: false, error: { ...error, message, details: { ...details, ...way } } }
+  })
 }
 
 /** Adds the way on to an error that needs a person. */
@@ -42,21 +48,47 @@ export const errorWithWayOn = (
   error: ConnectionCredentialError,
 ): Effect.Effect<ConnectionCredentialError> =>
   error.authRequired
-    ? Effect.map(renewalUrl(resources, selected, error.code, error.scope), (authorizeUrl) => {
-        if (authorizeUrl === undefined) return error
-        const { code, connection, reason, nextStep, retryable, authRequired, scope } = error
+    ? Effect.map(wayOn(resources, selected, error), (way) => {
+        const { code, connection, reason, retryable, authRequired, scope } = error
         return new ConnectionCredentialError({
           code,
           connection,
           reason,
-          nextStep,
           retryable,
           authRequired,
-          authorizeUrl,
           ...(scope === undefined ? {} : { scope }),
+          ...way,
         })
       })
     : Effect.succeed(error)
+
+/** What a failure says about mending it. */
+interface WayOn {
+  readonly nextStep: string
+  readonly authorizeUrl?: string
+  readonly connectUrl?: string
+}
+
+/** A link for whoever may follow it; everybody is told where the host wants them to go. */
+const wayOn = (
+  resources: Resources,
+  selected: GrantedConnection,
+  { code, nextStep, scope }: { readonly code: string; readonly nextStep: string; readonly scope?: string | undefined },
+): Effect.Effect<WayOn> => {
+  const { identity, row, integration } = selected
+  const connectUrl = connectUrlOf(resources, identity, row)
+  const place = connectUrl === undefined ? {} : { connectUrl }
+  if (!isTheirsToConnect(identity, row.owner, identityModeOf(integration))) {
+    const at = connectUrl === undefined ? "" : " at connectUrl"
+    const who = `It is the organisation's; an administrator has to act${at}: ${nextStep}`
+    return Effect.succeed({ nextStep: who, ...place })
+  }
+  return Effect.map(renewalUrl(resources, selected, code, scope), (authorizeUrl) => ({
+    nextStep,
+    ...(authorizeUrl === undefined ? {} : { authorizeUrl }),
+    ...place,
+  }))
+}
 
 /** `undefined` where no flow can be started: another grant, no redirect URI, a client that is gone, a server that is down. */
 const renewalUrl = (

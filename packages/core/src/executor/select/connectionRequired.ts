@@ -13,6 +13,7 @@ import type { Identity } from "../../identity/Identity.ts"
 import { identityModeOf, type IntegrationRecord } from "../../integration/Integration.ts"
 import { firstFlowUrl } from "../oauth/firstFlowUrl.ts"
 import type { Resources } from "../Resources.ts"
+import { connectUrlOf, isTheirsToConnect } from "./whoConnects.ts"
 
 /** The error for a connection that is not there; see the file's header. Quietly: begins no flow. */
 export const connectionRequired = (
@@ -26,11 +27,10 @@ export const connectionRequired = (
     const mode = identityModeOf(integration)
     const templates = integration.authTemplates.length === 0 ? [noneTemplate] : integration.authTemplates
     const isAgent = identity.agent !== undefined
-    // A person's own account must not become the organisation's because somebody followed a link.
-    const isTheirs = ref.owner === "user" || (identity.subject === null && mode !== "admin")
+    const isTheirs = isTheirsToConnect(identity, ref.owner, mode)
     const isOffering = way === "offering" && isTheirs && !isAgent
     const authorizeUrl = !isOffering ? undefined : yield* firstFlowUrl(resources, identity, integration, ref)
-    const connectUrl = isAgent ? undefined : connectUrlFor(resources, identity, ref)
+    const connectUrl = isAgent ? undefined : connectUrlOf(resources, identity, ref)
     return new ConnectionRequiredError({
       integration: integration.slug,
       owner: ref.owner,
@@ -50,21 +50,6 @@ export const connectionRequired = (
 /** What a person pastes for a template. */
 const fieldsOf = (template: AuthTemplate): ReadonlyArray<string> =>
   template.type === "oauth2" ? [] : compileTemplate(template).variables
-
-/** A host whose function fails has no place to send people to. */
-const connectUrlFor = (
-  { connectUrl }: Resources,
-  { tenant, subject }: Identity,
-  { owner, integration, name }: ConnectionRef,
-): string | undefined => {
-  if (typeof connectUrl !== "function") return connectUrl
-  try {
-    const url: unknown = connectUrl({ tenant, subject, integration, owner, name })
-    return typeof url === "string" && url !== "" ? url : undefined
-  } catch {
-    return undefined
-  }
-}
 
 const nextStepOf = ({
   isAgent,

@@ -1,6 +1,6 @@
 /** Step-up: a service that asks for more than was granted (RFC 6750, section 3.1), and where a person goes for it. */
 import { describe, expect, it } from "vitest"
-import { ConnectionCredentialError } from "@keyward/core"
+import { ConnectionCredentialError, type ConnectionNeed, type ConnectionRef, type ExecutorConfig } from "@keyward/core"
 import { connectAccount, failureOf } from "./account.ts"
 
 /** The link of a failure that has one. */
@@ -62,21 +62,95 @@ describe("a service that asks for another scope", () => {
     expect(await account.executor.connections.get(account.ref)).toMatchObject({ status: "active" })
     expect(await account.executor.oauth.grant(account.ref)).toMatchObject({ missingScopes: ["files:write"] })
   })
+})
 
-  it("gives each person a flow of their own", async () => {
-    const account = await connectAccount()
-    account.server.requireScope("files:write")
-    const ref = { ...account.ref, owner: "org", name: "shared" } as const
-    const { executor } = account
-    const started = await executor.oauth.start({ ...ref, client: "app", clientOwner: "org", template: "oauth" })
+describe("the organisation's account", () => {
+  const address = "tools.files.org.shared.whoami"
+  const shared = { owner: "org", integration: "files", name: "shared" } as const
+
+  /** Connected by the organisation, and lacking a scope that the service asks for. */
+  const lackingScope = async (config?: Partial<ExecutorConfig>) => {
+    const account = await connectAccount({ config: { onElicitation: "accept-all", ...config } })
+    const organisation = account.executor.withIdentity({})
+    const started = await organisation.oauth.start({ ...shared, client: "app", clientOwner: "org", template: "oauth" })
     if (started.status !== "redirect") throw new Error(started.status)
-    await executor.oauth.complete({ callbackUrl: await account.server.visit(started.authorizationUrl) })
-    const bob = executor.withIdentity({ subject: "bob" })
-    const mine = failureOf(await executor.execute("tools.files.org.shared.whoami")).details
-    const his = failureOf(await bob.execute("tools.files.org.shared.whoami")).details
-    expect(linkOf(mine)).not.toBe(linkOf(his))
-    const callbackUrl = await account.server.visit(linkOf(his))
-    await expect(executor.oauth.complete({ callbackUrl })).rejects.toBeDefined()
+    await organisation.oauth.complete({ callbackUrl: await account.server.visit(started.authorizationUrl) })
+    account.server.requireScope("files:write")
+    await organisation.agents.create({ id: "bot", integrations: "all" })
+    await organisation.agents.grant("bot", { connection: shared, access: "read" })
+    const flows = (): number => account.events.filter(({ type }) => type === "oauth.started").length
+    return { ...account, organisation, flows }
+  }
+
+  it("is authorized further by whoever acts for the organisation, through a link of theirs", async () => {
+    const { organisation, server } = await lackingScope()
+    const failure = failureOf(await organisation.execute(address))
+    await organisation.oauth.complete({ callbackUrl: await server.visit(linkOf(failure.details)) })
+    expect((await organisation.execute(address)).ok).toBe(true)
+  })
+
+  it("is not connected by a link in the hands of a user or an agent, who are told what is needed and where", async () => {
+    const connectUrl = ({ integration, owner, subject }: ConnectionNeed): string =>
+      `https://host.example/connect/${integration}?as=${owner}&for=${subject}`
+    const { executor, organisation, flows } = await lackingScope({ connectUrl })
+    const before = flows()
+    for (const caller of [
+      executor,
+      executor.withIdentity({ subject: "bob" }),
+      await executor.asAgent("bot"),
+      await organisation.asAgent("bot"),
+    ]) {
+      const place = `https://host.example/connect/files?as=org&for=${caller.identity.subject}`
+      const failure = failureOf(await caller.execute(address))
+      expect(failure).toMatchObject({
+        code: "insufficient_scope",
+        message: expect.stringContaining(
+          "It is the organisation's; an administrator has to act at connectUrl: The credential does not cover this call.",
+        ),
+        details: { authRequired: true, scope: "files:write", connectUrl: place },
+      })
+      expect(failure.details).not.toHaveProperty("authorizeUrl")
+    }
+    expect(flows()).toBe(before)
+  })
+
+  it("of an integration that administrators connect is nobody's to connect by a link of a call", async () => {
+    const { organisation, executor, flows } = await lackingScope()
+    await executor.integrations.setIdentityMode("files", "admin")
+    const before = flows()
+    const { details } = failureOf(await organisation.execute(address))
+    expect(details).toMatchObject({ nextStep: expect.stringContaining("an administrator has to act:") })
+    expect(details).not.toHaveProperty("authorizeUrl")
+    expect(details).not.toHaveProperty("connectUrl")
+    expect(flows()).toBe(before)
+  })
+
+  it("says the same where a request of one's own fails", async () => {
+    const { executor, server, organisation } = await lackingScope({ connectUrl: "https://host.example/connect" })
+    server.endGrants()
+    server.expireAccessTokens()
+    const rejected = async (caller: { readonly connections: { fetch(ref: ConnectionRef): typeof fetch } }) => {
+      const request = caller.connections.fetch(shared)(server.resourceUrl)
+      return request.then(
+        () => undefined,
+        (reason: unknown) => reason as ConnectionCredentialError,
+      )
+    }
+    const told = await rejected(executor)
+    expect(told).toMatchObject({ authRequired: true, connectUrl: "https://host.example/connect" })
+    expect(told?.message).toContain("It is the organisation's; an administrator has to act at connectUrl")
+    expect(told?.authorizeUrl).toBeUndefined()
+    expect((await rejected(organisation))?.authorizeUrl).toContain("/authorize")
+  })
+
+  it("does not change what a user is offered for their own, nor an agent that acts for them", async () => {
+    const { executor, server, ref, call } = await lackingScope()
+    await executor.agents.grant("bot", { connection: ref, access: "read" })
+    const own = failureOf(await call()).details
+    const byAgent = failureOf(await (await executor.asAgent("bot")).execute("tools.files.user.main.whoami")).details
+    expect(linkOf(byAgent)).toBe(linkOf(own))
+    await executor.oauth.complete({ callbackUrl: await server.visit(linkOf(byAgent)) })
+    expect((await call()).ok).toBe(true)
   })
 })
 
