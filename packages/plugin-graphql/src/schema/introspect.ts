@@ -119,4 +119,6 @@ const read = ({
   return { data: isJsonObject(value["data"]) ? value["data"] : undefined, errors: readErrors(value["errors"]) }
 }
 
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? quoted(thrown.message, 300) : "unknown fault")
+/** On one line, so that it can be part of a sentence; its own quotes stay as they are. */
+const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? quoted(thrown.message, 300).slice(1, -1).replaceAll('\\"', '"') : "unknown fault"

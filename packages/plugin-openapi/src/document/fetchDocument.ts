@@ -77,4 +77,6 @@ const readText = async (response: Response, maxBytes: number): Promise<string | 
 /** A URL as it may be shown: documents behind a signed link keep their signature to themselves. */
 export const withoutQuery = (url: string): string => url.split(/[?#]/, 1)[0] ?? url
 
-const messageOf = (thrown: unknown): string => (thrown instanceof Error ? quoted(thrown.message, 300) : "unknown fault")
+/** On one line, so that it can be part of a sentence; its own quotes stay as they are. */
+const messageOf = (thrown: unknown): string =>
+  thrown instanceof Error ? quoted(thrown.message, 300).slice(1, -1).replaceAll('\\"', '"') : "unknown fault"

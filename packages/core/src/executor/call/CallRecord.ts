@@ -93,8 +93,7 @@ export const rejection = (
       code: "connection_rejected",
       connection,
       reason: "http_401",
-      nextStep:
-        "The service did not accept the credential. Save a valid one under the same name, or connect the account again.",
+      nextStep: "Save a valid one under the same name, or connect the account again.",
       retryable: false,
       authRequired: true,
     })
