@@ -69,7 +69,8 @@ export class SqlDatabase {
 
   /**
    * Runs a write of this database and what follows from its answer in one transaction: both or neither. `name` says what that is, and
-   * `follow` may be called several times, each time in another transaction.
+   * `follow` may be called several times, each time in another transaction. Nothing follows from `false`, which is what a write answers
+   * that changed nothing.
    *
    * A write that a host has sent elsewhere is followed in a transaction of its own.
    */
@@ -86,7 +87,7 @@ export class SqlDatabase {
         isDone: false,
       }
       return Effect.tap(Effect.provideService(write, currentCompanion, companion), (answer) =>
-        companion.isDone
+        companion.isDone || answer === false
           ? Effect.void
           : this.run(`write ${name}`, "write", (db) =>
               inTransaction(db, this.flavor, (transaction) => follow(transaction, answer)),
@@ -262,7 +263,7 @@ export class SqlDatabase {
     })
   }
 
-  /** What follows comes last: it locks what all writers want, and nobody who has that waits for anything else. */
+  /** What follows comes last: it locks what all writers want, and nobody who has that goes on to wait for something else. */
   #accompanied<A>(
     operation: string,
     statement: (db: Kysely<Tables>) => Promise<A>,
@@ -271,8 +272,13 @@ export class SqlDatabase {
     const both = this.#attempted(`${operation} and ${companion.name}`, "write", (db) =>
       inTransaction(db, this.flavor, async (transaction) => {
         const answer = await statement(transaction)
+        // A statement that was turned down has ended the transaction in Postgres, where it cannot be committed any more.
+        if (answer === false) throw new Refusal(answer)
         await companion.follow(transaction, answer)
         return answer
+      }).catch((error: unknown) => {
+        if (error instanceof Refusal) return error.answer as A
+        throw error
       }),
     )
     return Effect.tap(both, () =>
@@ -316,6 +322,14 @@ export class SqlDatabase {
     } finally {
       clearTimeout(timer)
     }
+  }
+}
+
+/** Takes a transaction back whose write changed nothing, and carries its answer out. */
+class Refusal {
+  readonly answer: unknown
+  constructor(answer: unknown) {
+    this.answer = answer
   }
 }
 

@@ -36,7 +36,6 @@ export const sqlAudit = (database: SqlDatabase): AuditStore => ({
   alongside: (tenant, change, linkAfter) =>
     database.together("its audit entry", change, async (transaction, answer) => {
       const link = linkAfter(answer)
-      // Not even the head: a statement that the change has survived may have ended the transaction in Postgres.
       if (link === undefined) return
       await write(transaction, tenant, link(await takeHead(transaction, database.flavor, tenant)))
     }),

@@ -26,7 +26,9 @@ const fresh = () => {
 }
 
 describe("postgresStore keeps the contract of stores", options, () => {
-  for (const { name, run } of storeContract(fresh, { durable: true, breakable: true })) it(name, run, 60_000)
+  for (const { name, run } of storeContract(fresh, { durable: true, breakable: true, recordsTogether: true })) {
+    it(name, run, 60_000)
+  }
 })
 
 describe("the lease of postgresStore keeps the contract of leases", options, () => {
@@ -59,8 +61,9 @@ describe(
       }
       return { store, lease: store.lease, dispose }
     }
-    const about = /OAuth client|flow|revocation|catalog|page by page|compare and set/
-    for (const { name, run } of storeContract(overProxy).filter(({ name }) => about.test(name))) it(name, run, 60_000)
+    const about = /OAuth client|flow|revocation|catalog|page by page|compare and set|audit entry/
+    const cases = storeContract(overProxy, { recordsTogether: true }).filter(({ name }) => about.test(name))
+    for (const { name, run } of cases) it(name, run, 60_000)
     for (const { name, run } of leaseContract(overProxy)) it(name, run, 60_000)
   },
 )

@@ -23,11 +23,15 @@ const fresh = () => {
 }
 
 describe("sqliteStore keeps the contract of stores", () => {
-  for (const { name, run } of storeContract(fresh, { durable: true, breakable: true })) it(name, run, 60_000)
+  for (const { name, run } of storeContract(fresh, { durable: true, breakable: true, recordsTogether: true })) {
+    it(name, run, 60_000)
+  }
 })
 
 describe("sqliteStore in memory keeps the contract of stores", () => {
-  for (const { name, run } of storeContract(() => sqliteStore({ filename: ":memory:" }))) it(name, run, 60_000)
+  for (const { name, run } of storeContract(() => sqliteStore({ filename: ":memory:" }), { recordsTogether: true })) {
+    it(name, run, 60_000)
+  }
 })
 
 describe("the lease of sqliteStore keeps the contract of leases", () => {

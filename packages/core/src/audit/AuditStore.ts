@@ -48,8 +48,9 @@ export interface AuditStore {
    * Runs a write of this store, as one of its methods gave it, and appends what follows from its answer, in one transaction: both or
    * neither. Absent where the store cannot do that; entries are appended after their change then.
    *
-   * `linkAfter` answers `undefined` where nothing follows, as when a compare-and-set was lost, and may be called several times. Fails as
-   * the write does, and with `StoreUnavailableError` when the entry cannot be written; then nothing was.
+   * `linkAfter` answers `undefined` where nothing follows, and may be called several times; nothing ever follows from `false`, with which
+   * a write says that it changed nothing. Fails as the write does, and with `StoreUnavailableError` when the entry cannot be written;
+   * then nothing was.
    */
   alongside?<A, E>(
     tenant: string,

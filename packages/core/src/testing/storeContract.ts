@@ -7,6 +7,7 @@ import type { ContractCase } from "./ContractCase.ts"
 import { addAccessCases } from "./storeAccessCases.ts"
 import { addAccountCases } from "./storeAccountCases.ts"
 import { addAuditCases } from "./storeAuditCases.ts"
+import { addAuditedChangeCases } from "./storeAuditedChangeCases.ts"
 import { addConnectionCases } from "./storeConnectionCases.ts"
 import { addCatalogCases, addIntegrationCases } from "./storeIntegrationCases.ts"
 import {
@@ -49,6 +50,7 @@ export const storeContract = (make: MakeStore, capabilities: StoreCapabilities =
     addPolicyCases,
     addApprovalCases,
     addAuditCases,
+    addAuditedChangeCases,
     addIsolationCases,
     addLifetimeCases,
     addDurableOAuthCases,

@@ -36,6 +36,8 @@ export interface StoreCapabilities {
   readonly durable?: boolean | undefined
   /** The subject has `breakBackend`. Default `false`. */
   readonly breakable?: boolean | undefined
+  /** A change and its audit entry are written in one transaction, by `audit.alongside`. Default `false`. */
+  readonly recordsTogether?: boolean | undefined
 }
 
 /** What `storeContract` takes: an empty store, or one with its handles, fresh on each call. */
@@ -43,7 +45,7 @@ export type MakeStore = () => Store | StoreUnderTest | PromiseLike<Store | Store
 
 /** The cases of one suite as they are collected: `test` adds one. */
 export interface StoreSuite {
-  readonly can: { readonly durable: boolean; readonly breakable: boolean }
+  readonly can: { readonly durable: boolean; readonly breakable: boolean; readonly recordsTogether: boolean }
   readonly cases: ReadonlyArray<ContractCase>
   readonly test: (name: string, check: (probe: StoreProbe) => Promise<void>) => void
   /** Runs a check on a store of its own, for cases that need several. */
@@ -65,7 +67,11 @@ export const storeSuite = (make: MakeStore, capabilities: StoreCapabilities): St
     }
   }
   return {
-    can: { durable: capabilities.durable ?? false, breakable: capabilities.breakable ?? false },
+    can: {
+      durable: capabilities.durable ?? false,
+      breakable: capabilities.breakable ?? false,
+      recordsTogether: capabilities.recordsTogether ?? false,
+    },
     cases,
     test: (name, check) => void cases.push({ name, run: () => withStore(check) }),
     withStore,

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { type MakeStore, type StoreCapabilities, storeContract, type StoreUnderTest } from "@keyward/core/testing"
+import type { AuditStore } from "../../src/audit/AuditStore.ts"
 import type { ConnectionRow } from "../../src/connection/Connection.ts"
 import type { ConnectionKey } from "../../src/connection/ConnectionRef.ts"
 import type { ConnectionStore } from "../../src/connection/ConnectionStore.ts"
@@ -423,7 +424,39 @@ describe("declared capabilities", () => {
       "fails every call as unavailable when its backend cannot be reached",
     ])
   })
+
+  it("fail a store that writes a change first and its audit entry then", async () => {
+    const failed = await failuresOf(
+      inTwoSteps((answer) => answer !== false),
+      { recordsTogether: true },
+    )
+    expect(failed).toContain("writes what policies.put does together with its audit entry, or neither")
+    expect(failed).toContain("has recorded a change whose answer was lost on the way")
+    expect(failed).not.toContain("writes no audit entry where nothing follows from the answer of a write")
+  })
+
+  it("fail a store that writes an audit entry whatever the change has answered", async () => {
+    expect(
+      await failuresOf(
+        inTwoSteps(() => true),
+        { recordsTogether: true },
+      ),
+    ).toContain("writes no audit entry where nothing follows from the answer of a write")
+  })
 })
+
+/** A store with `audit.alongside` that is no transaction. */
+function inTwoSteps(isFollowed: (answer: unknown) => boolean): MakeStore {
+  return () => {
+    const sound = memoryStore()
+    const alongside: AuditStore["alongside"] = (tenant, write, linkAfter) =>
+      Effect.tap(write, (answer) => {
+        const link = isFollowed(answer) ? (linkAfter(answer) ?? linkAfter(true as typeof answer)) : undefined
+        return link === undefined ? Effect.void : sound.audit.append(tenant, "none", link)
+      })
+    return { ...sound, audit: { ...sound.audit, alongside } }
+  }
+}
 
 /** A store whose calls fail as unavailable once it is closed or its backend is gone. */
 function gated(sound: Store, isReachable: () => boolean): Store {
