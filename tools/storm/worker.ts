@@ -1,5 +1,6 @@
 /** One of the processes: calls every account again and again until it is told to stop, or killed. Spawned by `Crew.ts`. */
 import { subscribe } from "node:diagnostics_channel"
+import { flushCompileCache } from "node:module"
 import type { Socket } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
 import { StoreUnavailableError } from "@keyward/core"
@@ -71,4 +72,6 @@ process.on("message", (order: WorkerOrder) => {
   else stopping.abort()
 })
 process.on("disconnect", () => process.exit())
+// Node does so when a process ends, and these are killed.
+flushCompileCache()
 send({ type: "ready" })
