@@ -2,7 +2,14 @@
  * Lists and calls tools: finds or makes the client for the caller, and tells what came of it.
  */
 import { createHash } from "node:crypto"
-import { ProtocolError, ProtocolErrorCode, SdkError, SdkErrorCode, SdkHttpError } from "@modelcontextprotocol/client"
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+  type Tool,
+} from "@modelcontextprotocol/client"
 import type { ConnectionHandle, InvokeToolInput, ResolveToolsInput, ToolDef, ToolResult } from "@keyward/core"
 import { type CallScope, scopeOf } from "./call/callScope.ts"
 import { readContent } from "./call/content.ts"
@@ -36,11 +43,14 @@ export class McpCalls {
 
   /** The tools that a connection's account is shown. */
   async listTools(input: ResolveToolsInput): Promise<ReadonlyArray<ToolDef>> {
-    const { handle } = input
+    const { handle, reportFault } = input
     const scope = scopeOf(input)
     try {
-      if (handle === null) return await this.#listOnce(input, scope)
-      return await this.#repeating(handle, input, scope, async (link) => toToolDefs(await link.listTools(scope)))
+      const tools =
+        handle === null
+          ? await this.#listOnce(input, scope)
+          : await this.#repeating(handle, input, scope, (link) => link.listTools(scope))
+      return toToolDefs(tools, reportFault)
     } catch (error) {
       throw scope.failure ?? error
     } finally {
@@ -91,10 +101,10 @@ export class McpCalls {
   }
 
   /** Lists with a client of its own, for a connection that is only about to be made. */
-  async #listOnce(input: ResolveToolsInput, scope: CallScope): Promise<ReadonlyArray<ToolDef>> {
+  async #listOnce(input: ResolveToolsInput, scope: CallScope): Promise<ReadonlyArray<Tool>> {
     const link = await connectLink(this.#settings, await purposeOf(input), scope)
     try {
-      return toToolDefs(await link.listTools(scope))
+      return await link.listTools(scope)
     } finally {
       void link.close()
     }

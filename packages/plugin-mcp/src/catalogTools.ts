@@ -4,6 +4,7 @@
 import type { Tool } from "@modelcontextprotocol/client"
 import type { ToolAnnotations, ToolDef } from "@keyward/core"
 import { dataSchema } from "./call/content.ts"
+import { faultsOf } from "./listing/mendListing.ts"
 
 /** What is kept beside what core knows of tools. */
 interface ToolData {
@@ -13,11 +14,32 @@ interface ToolData {
   readonly mirrorsHeaders?: true
 }
 
-/** A tool as core's catalog keeps it. The first of two with one name counts; one that cannot be named is left out. */
-export const toToolDefs = (tools: ReadonlyArray<Tool>): ReadonlyArray<ToolDef> => {
+/** The tools as core's catalog keeps them. Of what cannot be used of one, `reportFault` is told; the others are there all the same. */
+export const toToolDefs = (
+  tools: ReadonlyArray<Tool>,
+  reportFault: (fault: string) => void,
+): ReadonlyArray<ToolDef> => {
   const named = new Map<string, ToolDef>()
-  for (const tool of tools) if (isNameable(tool) && !named.has(tool.name)) named.set(tool.name, toToolDef(tool))
+  for (const tool of tools) {
+    const unusable = unusableBecause(tool, named)
+    if (unusable === undefined) named.set(tool.name, toToolDef(tool))
+    else reportFault(`Left out, because ${unusable}: the tool ${quoted(tool.name)}.`)
+    const leftOut = faultsOf(tool)?.leftOut ?? []
+    if (leftOut.length > 0)
+      reportFault(`Used without ${listed(leftOut)}, not being sound: the tool ${quoted(tool.name)}.`)
+  }
   return [...named.values()]
+}
+
+/** More of it than anybody is shown: half a secret is not known for one. */
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 2_000).toWellFormed())
+
+const mostPlaces = 5
+
+const listed = (places: ReadonlyArray<string>): string => {
+  const shown = places.slice(0, mostPlaces).map(quoted)
+  const more = places.length - shown.length
+  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`
 }
 
 /** What the client needs to know of a tool for calling it; `undefined` for most. */
@@ -35,8 +57,14 @@ export const definitionOf = (tool: ToolDef): Tool | undefined => {
   return definition
 }
 
-/** As core asks for it: one such tool must not take the others with it. */
-const isNameable = ({ name }: Tool): boolean => name !== "" && name.length <= 512 && name.isWellFormed()
+/** Names as core asks for them: one such tool must not take the others with it. The first of two with one name counts. */
+const unusableBecause = (tool: Tool, named: ReadonlyMap<string, ToolDef>): string | undefined => {
+  const { name } = tool
+  const reason = faultsOf(tool)?.unusable
+  if (reason !== undefined) return reason
+  if (name === "" || name.length > 512 || !name.isWellFormed()) return "its name cannot be used"
+  return named.has(name) ? "its name is taken" : undefined
+}
 
 const definitions = new WeakMap<ToolDef, Tool>()
 

@@ -2,7 +2,8 @@
  * Servers that misbehave: endless pages, errors of the protocol, answers that are cut off, statuses, schemas that are not kept to.
  */
 import { describe, expect, it, onTestFinished } from "vitest"
-import { fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
+import type { ExecutorEvent } from "@keyward/core"
+import { canary, CanaryScanner, fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
 import type { McpPluginOptions } from "../src/index.ts"
 import { call, connectOpenly, setStage } from "./support/stage.ts"
 
@@ -47,12 +48,23 @@ const setUp = async (plugin: McpPluginOptions = {}) => {
     return "result" in answer || "error" in answer ? { json: { jsonrpc: "2.0", id: message.id, ...answer } } : answer
   })
   onTestFinished(() => upstream.close())
-  const { executor } = await setStage({ hosts: [upstream.host], plugin })
+  const { executor, events } = await setStage({ hosts: [upstream.host], plugin })
   await connectOpenly(executor, { transport: "http", url: `${upstream.origin}/mcp` })
   const names = async () => (await executor.tools.list()).map(({ name }) => name)
   const refresh = () => executor.connections.refresh({ owner: "user", integration: "srv", name: "main" })
-  return { executor, upstream, answers, names, refresh }
+  return { executor, events, upstream, answers, names, refresh }
 }
+
+/** Has the server speak a revision of before 2026-07-28 from the next session on. */
+const growOld = (answers: Map<string, Answer>): void => {
+  answers.set("server/discover", () => ({ error: { code: -32_601, message: "Unknown method." } }))
+  answers.set("initialize", () => ({
+    result: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo: { name: "old", version: "1" } },
+  }))
+}
+
+const faultsIn = (events: ReadonlyArray<ExecutorEvent>) =>
+  events.flatMap((event) => (event.type === "tools.faulty" ? [event] : []))
 
 describe("listing tools", () => {
   it("goes through all pages", async () => {
@@ -85,12 +97,85 @@ describe("listing tools", () => {
     expect(await names()).toEqual(["call"])
   })
 
-  it("leaves out what cannot be named", async () => {
-    const { answers, names, refresh } = await setUp()
+  it("leaves out what cannot be named, and says so", async () => {
+    const { events, answers, names, refresh } = await setUp()
     const odd = ["", "x".repeat(513), "\ud800"].map((name) => tool(name))
-    answers.set("tools/list", () => ({ result: { ...complete, tools: [...odd, tool("__proto__"), tool("one")] } }))
+    const tools = [...odd, tool("__proto__"), tool("one"), tool("one")]
+    answers.set("tools/list", () => ({ result: { ...complete, tools } }))
     await refresh()
     expect(await names()).toEqual(["__proto__", "one"])
+    expect(faultsIn(events)).toMatchObject([
+      { connection: "tools.srv.user.main", integration: "srv", owner: "user", subject: "alice", faultCount: 4 },
+    ])
+    expect(faultsIn(events)[0]?.faults.at(-1)).toBe('Left out, because its name is taken: the tool "one".')
+  })
+
+  it.each([
+    ["2026-07-28", () => undefined],
+    ["an older revision", growOld],
+  ])("goes on where one tool is no tool, in %s", async (_, age) => {
+    const { events, answers, names, refresh, executor, upstream } = await setUp()
+    age(answers)
+    await executor.mcp.updateServer("srv", { url: `${upstream.origin}/mcp?aged` })
+    const tools = [null, "tool", {}, { name: 7 }, tool("text", { inputSchema: { type: "string" } }), tool("one")]
+    answers.set("tools/list", () => ({ result: { ...complete, tools } }))
+    await refresh()
+    expect(await names()).toEqual(["one"])
+    expect(faultsIn(events).at(-1)).toMatchObject({
+      faultCount: 5,
+      faults: expect.arrayContaining(['Left out, because its input is no object: the tool "text".']),
+    })
+    expect(await call(executor, "one")).toMatchObject({ ok: true })
+  })
+
+  it.each([
+    ["2026-07-28", () => undefined],
+    ["an older revision", growOld],
+  ])("keeps what can be used of a tool, in %s", async (_, age) => {
+    const { events, answers, names, refresh, executor, upstream } = await setUp()
+    age(answers)
+    await executor.mcp.updateServer("srv", { url: `${upstream.origin}/mcp?aged` })
+    const inputSchema = {
+      properties: { id: { type: "integer" }, name: { type: "text", description: "Its name." }, at: { pattern: "(" } },
+      required: ["id"],
+    }
+    const outputSchema = { type: "object", properties: { sum: { $ref: "#/$defs/nowhere" } } }
+    const odd = {
+      title: 7,
+      description: null,
+      icons: "none",
+      execution: 1,
+      _meta: [],
+      annotations: { ...annotations, title: 7 },
+    }
+    const tools = [tool("call", { inputSchema, outputSchema, ...odd }), tool("one")]
+    answers.set("tools/list", () => ({ result: { ...complete, tools } }))
+    await refresh()
+    expect(await names()).toEqual(["call", "one"])
+    expect(faultsIn(events).at(-1)?.faults).toEqual([
+      'Used without "inputSchema/properties/name/type", "inputSchema/properties/at/pattern", "outputSchema/properties/sum/$ref", "annotations/title", "title", not being sound: the tool "call".',
+    ])
+    expect(await executor.tools.schema("tools.srv.user.main.call")).toMatchObject({
+      inputSchema: { type: "object", properties: { id: { type: "integer" }, name: { description: "Its name." } } },
+      annotations,
+    })
+    expect(await call(executor, "call", { name: "any" })).toMatchObject({ error: { code: "invalid_arguments" } })
+    answers.set("tools/call", () => ({
+      result: { resultType: "complete", content: [], structuredContent: { sum: "any" } },
+    }))
+    expect(await call(executor, "call", { id: 1 })).toMatchObject({ ok: true, data: { structured: { sum: "any" } } })
+  })
+
+  it("tells no secret of what it left out", async () => {
+    const secret = canary("token")
+    const { executor, events, answers } = await setUp()
+    answers.set("tools/list", () => ({ result: { ...complete, tools: [tool("call"), tool(`${secret}\ud800`)] } }))
+    const authTemplates = [{ slug: "bearer", type: "bearer" }] as const
+    await executor.mcp.updateServer("srv", { authTemplates })
+    const ref = { owner: "user", integration: "srv", name: "main" } as const
+    await executor.connections.create({ ...ref, template: "bearer", value: secret })
+    expect(faultsIn(events).at(-1)?.faultCount).toBe(1)
+    new CanaryScanner([secret]).expectNone(events, "the events")
   })
 
   it("keeps what was known when a later page fails", async () => {

@@ -79,6 +79,20 @@ export type ExecutorEvent =
   | (EventBase & { readonly type: "audit.lost"; readonly entries: number; readonly reason: "full" | "closed" })
   /** Old entries of the audit trail were removed, up to a sequence. */
   | (EventBase & { readonly type: "audit.pruned"; readonly entries: number; readonly through: number })
+  /**
+   * A service lists something that cannot be used and is left out, told with each listing; `connection` and `owner` where the tools are a
+   * connection's own.
+   */
+  | (EventBase & {
+      readonly type: "tools.faulty"
+      readonly integration: string
+      readonly connection?: string
+      readonly owner?: Owner
+      /** What was left out, in sentences; at most twenty. */
+      readonly faults: ReadonlyArray<string>
+      /** How many there are. */
+      readonly faultCount: number
+    })
   /** New tokens are in force. */
   | (ConnectionEventBase & { readonly type: "credential.refreshed" })
   /**

@@ -75,6 +75,11 @@ export interface ResolveToolsInput {
   readonly handle: ConnectionHandle | null
   /** As in {@link InvokeToolInput}. */
   readonly environment: () => Promise<Readonly<Record<string, string>>>
+  /**
+   * Tells the host of something that the service lists and that is left out of the tools, in a sentence: the event `tools.faulty`. What
+   * could not be listed at all is a failure instead.
+   */
+  readonly reportFault: (fault: string) => void
 }
 
 /** What `describeTool` is handed. */

@@ -9,12 +9,14 @@ import {
   Client,
   type ElicitRequest,
   type ElicitResult,
+  type JSONRPCMessage,
   type Progress,
   type Tool,
   type Transport,
 } from "@modelcontextprotocol/client"
 import { type CallScope, currentScope, runInScope, runOutside } from "../call/callScope.ts"
 import { answerElicitation } from "../call/elicitation.ts"
+import { mendListing } from "../listing/mendListing.ts"
 import { HttpTransport } from "./HttpTransport.ts"
 import { rememberingValidators } from "./validators.ts"
 
@@ -117,6 +119,9 @@ export class McpLink {
   async connect(scope: CallScope): Promise<void> {
     const { transport, connectTimeoutMs } = this.#options
     if (transport instanceof HttpTransport) transport.connectingFor = scope
+    // Who listens to a transport before the client does is handed each message before the client reads it.
+    // eslint-disable-next-line unicorn/prefer-add-event-listener -- the transport has no other way to say so
+    transport.onmessage = (message: JSONRPCMessage) => mendListing(message, this.#client.getProtocolEra() === "modern")
     try {
       // Streams that are opened here stay when the call is over.
       await runOutside(() =>

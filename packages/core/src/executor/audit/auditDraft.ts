@@ -65,6 +65,8 @@ const isKept: Readonly<Record<ExecutorEvent["type"], boolean>> = {
   // What the store itself is up to belongs in the host's log; it cannot be written while it is so.
   "store.away": false,
   "store.back": false,
+  // As is what a service's list is like, which nobody here did anything about.
+  "tools.faulty": false,
   "audit.delayed": false,
   "audit.resumed": false,
 }

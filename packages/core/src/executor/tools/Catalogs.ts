@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { toConnection } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
-import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
+import { connectionAddress, type ConnectionKey } from "../../connection/ConnectionRef.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import { isHttpError } from "../../http/HttpError.ts"
@@ -163,6 +163,7 @@ export const resolveTools = (
   const compiled = compiledIntegration(integration)
   const stop = new CallStop()
   const record = new CallRecord(connection?.source.connection ?? "")
+  const faults: Array<string> = []
   const fetches = {
     fetch: authorizedFetch(resources, compiled, connection?.source, record, stop),
     send: authorizedSend(resources, compiled, connection?.source, record, stop),
@@ -179,6 +180,7 @@ export const resolveTools = (
             )
           : null,
       environment: () => callEnvironment(connection?.source, record, stop),
+      reportFault: (fault) => void faults.push(fault),
       ...fetches,
     }),
   ).pipe(
@@ -200,10 +202,34 @@ export const resolveTools = (
     Effect.flatMap(listed, (tools) => Effect.fromResult(checkTools(integration.slug, tools))),
     () =>
       Effect.sync(() => {
+        if (faults.length > 0) {
+          const told = faults.map((fault) => record.redact(fault))
+          announceFaults(resources, integration, connection?.selected, told)
+        }
         if (connection === undefined || plugin.catalogMaxAgeMs === undefined) return
         catalogSync(resources).listed(catalogKey(plugin, integration, connection.selected.row))
       }),
   )
+}
+
+const mostFaults = 20
+const longestFault = 500
+
+/** Tells the host what a service lists and cannot be used. */
+const announceFaults = (
+  resources: Resources,
+  { slug, tenant }: IntegrationRecord,
+  selected: SelectedConnection | undefined,
+  faults: ReadonlyArray<string>,
+): void => {
+  if (!resources.hasListener) return
+  resources.emit(selected?.identity ?? { tenant, subject: null }, {
+    type: "tools.faulty",
+    integration: slug,
+    ...(selected === undefined ? {} : { connection: connectionAddress(selected.row), owner: selected.row.owner }),
+    faults: faults.slice(0, mostFaults).map((fault) => fault.slice(0, longestFault).toWellFormed()),
+    faultCount: faults.length,
+  })
 }
 
 /** A plugin's `fetch`, authorized by a credential source, unauthenticated without one; what happens to it is recorded. */
