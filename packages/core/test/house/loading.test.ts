@@ -26,7 +26,7 @@ it("loads the libraries of OAuth with its first verb, and not before", () => {
     ["--conditions=@keyward/source", "--input-type=module", "--eval", program],
     { cwd: import.meta.dirname, encoding: "utf8" },
   )
-  expect(stdout, stderr).not.toBe("")
+  if (stdout === "") throw new Error(stderr)
   const { before, after } = JSON.parse(stdout) as Record<"before" | "after", ReadonlyArray<string>>
   expect(before).toContain("effect")
   expect(before).not.toContain("oauth4webapi")
