@@ -74,7 +74,12 @@ export const connectionKey = (
  * `{tenant}/[{subject}/]connection:{owner}:{integration}:{name}:{variable}`, every part escaped.
  */
 export const connectionItemId = (key: ConnectionKey, variable: string): string =>
-  `${partitionPrefix(key, key.owner)}connection:${key.owner}:${escapePart(key.integration)}:${escapePart(key.name)}:${escapePart(variable)}`
+  // Kept for as long as the connection, once with it and once by the provider: joined, a text is one piece in memory.
+  [
+    `${partitionPrefix(key, key.owner)}connection`,
+    key.owner,
+    ...[key.integration, key.name, variable].map(escapePart),
+  ].join(":")
 
 /**
  * The id under which a connection's access token is kept; its refresh token is kept under `{id}:refresh`, its DPoP key under

@@ -4,7 +4,7 @@
  * Across processes the row's version decides; whoever loses the race begins anew. What the credential before was granted is put down
  * for revocation once nothing depends on it any more.
  */
-import { randomUUID } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -72,7 +72,7 @@ export const commitConnection = (
       if (previous === undefined) yield* refuseSharedName(resources, row)
       row = {
         ...rowAfter(previous),
-        incarnation: previous?.incarnation ?? randomUUID(),
+        incarnation: previous?.incarnation ?? randomBytes(16).toString("base64url"),
         version: versionAfter(previous, yield* Clock.currentTimeMillis),
       }
       const endPrevious = yield* endGrant(resources, previous, row)
