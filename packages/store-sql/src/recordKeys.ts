@@ -2,15 +2,21 @@
 import type { CatalogKey, ConnectionKey } from "@keyward/core/effect"
 import { keyText, partitionText } from "./keyText.ts"
 
+/** Where a connection is, and what is kept of it in other tables. */
+export const connectionColumns = ({ tenant, subject, integration, name }: ConnectionPlace) => ({
+  tenant: partitionText(tenant),
+  subject: partitionText(subject),
+  integration: keyText(integration),
+  name: keyText(name),
+})
+
+type ConnectionPlace = Pick<ConnectionKey, "tenant" | "subject" | "integration" | "name">
+
 /** Tenant, subject, integration, name. */
-export const connectionRecord = (key: Pick<ConnectionKey, "tenant" | "subject" | "integration" | "name">) =>
-  [
-    "connections",
-    partitionText(key.tenant),
-    partitionText(key.subject),
-    keyText(key.integration),
-    keyText(key.name),
-  ] as const
+export const connectionRecord = (key: ConnectionPlace) => {
+  const { tenant, subject, integration, name } = connectionColumns(key)
+  return ["connections", tenant, subject, integration, name] as const
+}
 export type ConnectionRecordKey = ReturnType<typeof connectionRecord>
 
 /** Tenant, subject, integration: the organisation's subject is empty, so the owner needs no column. */

@@ -13,11 +13,7 @@ export const sqlAccounts = (database: SqlDatabase): AccountStore => ({
     return database.read<DefaultAccount>("read a default connection", key, reading, async (db) => {
       const [, tenant, subject, integration] = key
       const query = db.selectFrom("keyward_accounts").select("document")
-      const row = await query
-        .where("tenant", "=", tenant)
-        .where("subject", "=", subject)
-        .where("integration", "=", integration)
-        .executeTakeFirst()
+      const row = await query.where((eb) => eb.and({ tenant, subject, integration })).executeTakeFirst()
       return row?.document
     })
   },
@@ -46,9 +42,7 @@ export const sqlAccounts = (database: SqlDatabase): AccountStore => ({
         return wasWritten(
           await db
             .deleteFrom("keyward_accounts")
-            .where("tenant", "=", tenant)
-            .where("subject", "=", subject)
-            .where("integration", "=", integration)
+            .where((eb) => eb.and({ tenant, subject, integration }))
             .$if(name !== undefined, (query) => query.where("name", "=", keyText(name ?? "")))
             .executeTakeFirst(),
         )

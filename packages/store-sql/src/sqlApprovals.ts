@@ -1,6 +1,7 @@
 /** Approvals in a database: found by what they hold for, and taken once. */
 import type { ApprovalRecord, ApprovalStore } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
+import { compareAndSet } from "./compareAndSet.ts"
 import { fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
@@ -13,8 +14,7 @@ export const sqlApprovals = (database: SqlDatabase): ApprovalStore => ({
       const row = await db
         .selectFrom("keyward_approvals")
         .select("document")
-        .where("tenant", "=", partitionText(tenant))
-        .where("id", "=", keyText(id))
+        .where((eb) => eb.and({ tenant: partitionText(tenant), id: keyText(id) }))
         .executeTakeFirst()
       return row && (fromDocument(row.document) as ApprovalRecord)
     }),
@@ -29,30 +29,14 @@ export const sqlApprovals = (database: SqlDatabase): ApprovalStore => ({
         version: record.version,
         document: toDocument(record),
       }
-      return wasWritten(
-        expectedVersion === 0
-          ? await db
-              .insertInto("keyward_approvals")
-              .values({ ...key, ...written })
-              .onConflict((conflict) => conflict.doNothing())
-              .executeTakeFirst()
-          : await db
-              .updateTable("keyward_approvals")
-              .set(written)
-              .where("tenant", "=", key.tenant)
-              .where("id", "=", key.id)
-              .where("version", "=", expectedVersion)
-              .executeTakeFirst(),
-      )
+      return compareAndSet(db, "keyward_approvals", key, written, expectedVersion)
     }),
   take: (tenant, id, version) =>
     database.run("take an approval", "write", async (db) =>
       wasWritten(
         await db
           .deleteFrom("keyward_approvals")
-          .where("tenant", "=", partitionText(tenant))
-          .where("id", "=", keyText(id))
-          .where("version", "=", version)
+          .where((eb) => eb.and({ tenant: partitionText(tenant), id: keyText(id), version }))
           .executeTakeFirst(),
       ),
     ),

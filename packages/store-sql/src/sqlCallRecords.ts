@@ -57,23 +57,16 @@ const part = (db: Kysely<Tables>, [kind, ...columns]: CallRecordKey, index: numb
       return db
         .selectFrom("keyward_connections")
         .select([place, "version as revision", "document"])
-        .where("tenant", "=", tenant)
-        .where("subject", "=", second)
-        .where("integration", "=", third)
-        .where("name", "=", name)
+        .where((eb) => eb.and({ tenant, subject: second, integration: third, name }))
     case "integrations":
       return db
         .selectFrom("keyward_integrations")
         .select([place, "revision", "document"])
-        .where("tenant", "=", tenant)
-        .where("slug", "=", second)
+        .where((eb) => eb.and({ tenant, slug: second }))
     case "catalogs":
       return db
         .selectFrom("keyward_catalogs")
         .select([place, "revision", "document"])
-        .where("tenant", "=", tenant)
-        .where("integration", "=", second)
-        .where("subject", "=", third)
-        .where("name", "=", name)
+        .where((eb) => eb.and({ tenant, integration: second, subject: third, name }))
   }
 }

@@ -7,7 +7,7 @@ import type { StoreUnavailableError } from "@keyward/core"
 import type { ConnectionKey } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import { partitionText } from "./keyText.ts"
-import { connectionRecord } from "./recordKeys.ts"
+import { connectionColumns } from "./recordKeys.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
 
 /** Claims what nobody has; answers which. One statement, so that of any number who claim a row at the same time, one gets it. */
@@ -18,10 +18,7 @@ export const claimRows = (
   { now, until }: { readonly now: number; readonly until: number },
 ): Effect.Effect<ReadonlyArray<boolean>, StoreUnavailableError> => {
   if (keys.length === 0) return Effect.succeed([])
-  const rows = keys.map((key) => {
-    const [, ownTenant, subject, integration, name] = connectionRecord({ ...key, tenant })
-    return { tenant: ownTenant, subject, integration, name, claimed_until: until }
-  })
+  const rows = keys.map((key) => ({ ...connectionColumns({ ...key, tenant }), claimed_until: until }))
   // Processes that claim several rows in different orders would wait for one another.
   const ordered = [...rows].sort((one, other) => (idOf(one) < idOf(other) ? -1 : 1))
   const removeOld = database.run("forget old claims", "write", (db) =>

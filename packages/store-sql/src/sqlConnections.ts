@@ -2,9 +2,10 @@
 import { type ConnectionQuery, type ConnectionRow, type ConnectionStore, isRefreshable } from "@keyward/core/effect"
 import type { Owner } from "@keyward/core/effect"
 import type { Kysely } from "kysely"
+import { compareAndSet } from "./compareAndSet.ts"
 import { fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
-import { connectionRecord, type ConnectionRecordKey } from "./recordKeys.ts"
+import { connectionColumns, connectionRecord } from "./recordKeys.ts"
 import { readForCall } from "./sqlCallRecords.ts"
 import { claimRows } from "./sqlClaims.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
@@ -15,48 +16,33 @@ import { wasWritten } from "./wasWritten.ts"
 export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
   get: (key, reading) => {
     if (reading === "recent" && database.flavor === "postgres") return readForCall(database, key)
-    const row = connectionRecord(key)
-    return database.read<ConnectionRow>("read a connection", row, reading, (db) => documentAt(db, row))
+    return database.read<ConnectionRow>("read a connection", connectionRecord(key), reading, async (db) => {
+      const row = await db
+        .selectFrom("keyward_connections")
+        .select("document")
+        .where((eb) => eb.and(connectionColumns(key)))
+        .executeTakeFirst()
+      return row?.document
+    })
   },
   put: (row, expectedVersion) => {
     const change = database.change("write a connection", connectionRecord(row), async (db) => {
-      const [, tenant, subject, integration, name] = connectionRecord(row)
       const written = { version: row.version, refresh_before: refreshBefore(row), document: toDocument(row) }
-      return wasWritten(
-        expectedVersion === 0
-          ? await db
-              .insertInto("keyward_connections")
-              .values({ tenant, subject, integration, name, ...written })
-              .onConflict((conflict) => conflict.doNothing())
-              .executeTakeFirst()
-          : await db
-              .updateTable("keyward_connections")
-              .set(written)
-              .where("tenant", "=", tenant)
-              .where("subject", "=", subject)
-              .where("integration", "=", integration)
-              .where("name", "=", name)
-              .where("version", "=", expectedVersion)
-              .executeTakeFirst(),
-      )
+      return compareAndSet(db, "keyward_connections", connectionColumns(row), written, expectedVersion)
     })
     return expectedVersion > 0 && isRenewal(row) ? change : database.confirmed(change)
   },
   remove: (key, expectedVersion) =>
     database.confirmed(
-      database.change("remove a connection", connectionRecord(key), async (db) => {
-        const [, tenant, subject, integration, name] = connectionRecord(key)
-        return wasWritten(
+      database.change("remove a connection", connectionRecord(key), async (db) =>
+        wasWritten(
           await db
             .deleteFrom("keyward_connections")
-            .where("tenant", "=", tenant)
-            .where("subject", "=", subject)
-            .where("integration", "=", integration)
-            .where("name", "=", name)
+            .where((eb) => eb.and(connectionColumns(key)))
             .$if(expectedVersion !== undefined, (query) => query.where("version", "=", expectedVersion ?? 0))
             .executeTakeFirst(),
-        )
-      }),
+        ),
+      ),
     ),
   list: (query) =>
     database.run("list connections", "read", async (db) => {
@@ -106,8 +92,7 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
       const row = await db
         .selectFrom("keyward_connections")
         .select("version")
-        .where("tenant", "=", partitionText(tenant))
-        .where("integration", "=", keyText(integration))
+        .where((eb) => eb.and({ tenant: partitionText(tenant), integration: keyText(integration) }))
         .limit(1)
         .executeTakeFirst()
       return row !== undefined
@@ -115,21 +100,6 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
 })
 
 type RowOrder = Pick<ConnectionRow, "integration" | "owner" | "name">
-
-const documentAt = async (
-  db: Kysely<Tables>,
-  [, tenant, subject, integration, name]: ConnectionRecordKey,
-): Promise<string | undefined> => {
-  const row = await db
-    .selectFrom("keyward_connections")
-    .select("document")
-    .where("tenant", "=", tenant)
-    .where("subject", "=", subject)
-    .where("integration", "=", integration)
-    .where("name", "=", name)
-    .executeTakeFirst()
-  return row?.document
-}
 
 /** Whether a changed row may be one with new tokens, which end nothing and are written often. */
 const isRenewal = ({ status, grant }: ConnectionRow): boolean => status !== "disabled" && grant !== null

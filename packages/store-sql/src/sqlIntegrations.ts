@@ -3,6 +3,7 @@ import type { CatalogStore, IntegrationRecord, IntegrationStore, ToolDef } from 
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { Kysely } from "kysely"
+import { compareAndSet } from "./compareAndSet.ts"
 import { fromDocument, toForeignDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import { catalogRecord, integrationRecord } from "./recordKeys.ts"
@@ -26,21 +27,7 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
       const [tenant, slug] = [partitionText(record.tenant), keyText(record.slug)]
       const { revision } = record
       const document = toForeignDocument(record)
-      return wasWritten(
-        expectedRevision === 0
-          ? await db
-              .insertInto("keyward_integrations")
-              .values({ tenant, slug, revision, document })
-              .onConflict((conflict) => conflict.doNothing())
-              .executeTakeFirst()
-          : await db
-              .updateTable("keyward_integrations")
-              .set({ revision, document })
-              .where("tenant", "=", tenant)
-              .where("slug", "=", slug)
-              .where("revision", "=", expectedRevision)
-              .executeTakeFirst(),
-      )
+      return compareAndSet(db, "keyward_integrations", { tenant, slug }, { revision, document }, expectedRevision)
     })
     return database.confirmed(change)
   },
@@ -50,8 +37,7 @@ export const sqlIntegrations = (database: SqlDatabase): IntegrationStore => ({
         wasWritten(
           await db
             .deleteFrom("keyward_integrations")
-            .where("tenant", "=", partitionText(tenant))
-            .where("slug", "=", keyText(slug))
+            .where((eb) => eb.and({ tenant: partitionText(tenant), slug: keyText(slug) }))
             .executeTakeFirst(),
         ),
       ),
@@ -79,10 +65,7 @@ export const sqlCatalogs = (database: SqlDatabase): CatalogStore => ({
       const row = await db
         .selectFrom("keyward_catalogs")
         .select(["revision", "document"])
-        .where("tenant", "=", tenant)
-        .where("integration", "=", integration)
-        .where("subject", "=", subject)
-        .where("name", "=", name)
+        .where((eb) => eb.and({ tenant, integration, subject, name }))
         .executeTakeFirst()
       return row && catalogDocument(row)
     })

@@ -9,6 +9,7 @@ import type {
   RevocationRecord,
   RevocationStore,
 } from "@keyward/core/effect"
+import { compareAndSet } from "./compareAndSet.ts"
 import { fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
@@ -24,13 +25,10 @@ export const sqlOAuth = (database: SqlDatabase): OAuthStores => ({
 const sqlClients = (database: SqlDatabase): OAuthClientStore => ({
   get: (key) =>
     database.run("read an OAuth client", "read", async (db) => {
-      const { tenant, subject, slug } = columnsOf(key)
       const row = await db
         .selectFrom("keyward_oauth_clients")
         .select("document")
-        .where("tenant", "=", tenant)
-        .where("subject", "=", subject)
-        .where("slug", "=", slug)
+        .where((eb) => eb.and(columnsOf(key)))
         .executeTakeFirst()
       return row && (fromDocument(row.document) as OAuthClientRecord)
     }),
@@ -38,34 +36,12 @@ const sqlClients = (database: SqlDatabase): OAuthClientStore => ({
     database.run("write an OAuth client", "write", async (db) => {
       const key = columnsOf(record)
       const written = { version: record.version, document: toDocument(record) }
-      return wasWritten(
-        expectedVersion === 0
-          ? await db
-              .insertInto("keyward_oauth_clients")
-              .values({ ...key, ...written })
-              .onConflict((conflict) => conflict.doNothing())
-              .executeTakeFirst()
-          : await db
-              .updateTable("keyward_oauth_clients")
-              .set(written)
-              .where("tenant", "=", key.tenant)
-              .where("subject", "=", key.subject)
-              .where("slug", "=", key.slug)
-              .where("version", "=", expectedVersion)
-              .executeTakeFirst(),
-      )
+      return compareAndSet(db, "keyward_oauth_clients", key, written, expectedVersion)
     }),
   remove: (key) =>
     database.run("remove an OAuth client", "write", async (db) => {
-      const { tenant, subject, slug } = columnsOf(key)
-      return wasWritten(
-        await db
-          .deleteFrom("keyward_oauth_clients")
-          .where("tenant", "=", tenant)
-          .where("subject", "=", subject)
-          .where("slug", "=", slug)
-          .executeTakeFirst(),
-      )
+      const clients = db.deleteFrom("keyward_oauth_clients").where((eb) => eb.and(columnsOf(key)))
+      return wasWritten(await clients.executeTakeFirst())
     }),
   list: ({ tenant, subject, owner, after, limit }) =>
     database.run("list OAuth clients", "read", async (db) => {
@@ -108,8 +84,7 @@ const sqlSessions = (database: SqlDatabase): OAuthSessionStore => ({
       const row = await db
         .selectFrom("keyward_oauth_sessions")
         .select("document")
-        .where("tenant", "=", partitionText(tenant))
-        .where("state_hash", "=", keyText(stateHash))
+        .where((eb) => eb.and({ tenant: partitionText(tenant), state_hash: keyText(stateHash) }))
         .executeTakeFirst()
       return row && toSession(row.document)
     }),
@@ -117,28 +92,13 @@ const sqlSessions = (database: SqlDatabase): OAuthSessionStore => ({
     database.run("write an OAuth session", "write", async (db) => {
       const key = { tenant: partitionText(record.tenant), state_hash: keyText(record.stateHash) }
       const written = { version: record.version, expires_at: record.expiresAt, document: toDocument(record) }
-      return wasWritten(
-        expectedVersion === 0
-          ? await db
-              .insertInto("keyward_oauth_sessions")
-              .values({ ...key, ...written })
-              .onConflict((conflict) => conflict.doNothing())
-              .executeTakeFirst()
-          : await db
-              .updateTable("keyward_oauth_sessions")
-              .set(written)
-              .where("tenant", "=", key.tenant)
-              .where("state_hash", "=", key.state_hash)
-              .where("version", "=", expectedVersion)
-              .executeTakeFirst(),
-      )
+      return compareAndSet(db, "keyward_oauth_sessions", key, written, expectedVersion)
     }),
   take: (tenant, stateHash) =>
     database.run("take an OAuth session", "write", async (db) => {
       const row = await db
         .deleteFrom("keyward_oauth_sessions")
-        .where("tenant", "=", partitionText(tenant))
-        .where("state_hash", "=", keyText(stateHash))
+        .where((eb) => eb.and({ tenant: partitionText(tenant), state_hash: keyText(stateHash) }))
         .returning("document")
         .executeTakeFirst()
       return row && toSession(row.document)
@@ -183,8 +143,7 @@ const sqlRevocations = (database: SqlDatabase): RevocationStore => ({
     database.run("remove a revocation", "write", async (db) => {
       await db
         .deleteFrom("keyward_oauth_revocations")
-        .where("tenant", "=", partitionText(tenant))
-        .where("id", "=", keyText(id))
+        .where((eb) => eb.and({ tenant: partitionText(tenant), id: keyText(id) }))
         .execute()
     }),
   due: ({ tenant, now, limit }) =>

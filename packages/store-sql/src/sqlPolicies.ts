@@ -1,5 +1,6 @@
 /** Policy rules in a database: lists that calls read from memory, and rules that are written by compare-and-set. */
 import type { PolicyRecord, PolicyRules, PolicyStore } from "@keyward/core/effect"
+import { compareAndSet } from "./compareAndSet.ts"
 import { documentsOf, fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import { mapKnown, zipKnown } from "./known.ts"
@@ -18,8 +19,7 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
       const rows = await db
         .selectFrom("keyward_policies")
         .select("document")
-        .where("tenant", "=", tenant)
-        .where("subject", "=", subject)
+        .where((eb) => eb.and({ tenant, subject }))
         .orderBy("rank")
         .orderBy("created_at")
         .orderBy("id")
@@ -39,8 +39,7 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
         const row = await db
           .selectFrom("keyward_policies")
           .select("document")
-          .where("tenant", "=", partitionText(tenant))
-          .where("id", "=", keyText(id))
+          .where((eb) => eb.and({ tenant: partitionText(tenant), id: keyText(id) }))
           .executeTakeFirst()
         return row && (fromDocument(row.document) as PolicyRecord)
       }),
@@ -55,21 +54,7 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
             version: record.version,
             document: toDocument(record),
           }
-          return wasWritten(
-            expectedVersion === 0
-              ? await db
-                  .insertInto("keyward_policies")
-                  .values({ ...key, ...written })
-                  .onConflict((conflict) => conflict.doNothing())
-                  .executeTakeFirst()
-              : await db
-                  .updateTable("keyward_policies")
-                  .set(written)
-                  .where("tenant", "=", key.tenant)
-                  .where("id", "=", key.id)
-                  .where("version", "=", expectedVersion)
-                  .executeTakeFirst(),
-          )
+          return compareAndSet(db, "keyward_policies", key, written, expectedVersion)
         }),
       ),
     remove: (tenant, id) =>
@@ -78,8 +63,7 @@ export const sqlPolicies = (database: SqlDatabase): PolicyStore => {
           wasWritten(
             await db
               .deleteFrom("keyward_policies")
-              .where("tenant", "=", partitionText(tenant))
-              .where("id", "=", keyText(id))
+              .where((eb) => eb.and({ tenant: partitionText(tenant), id: keyText(id) }))
               .executeTakeFirst(),
           ),
         ),
