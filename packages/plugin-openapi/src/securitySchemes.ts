@@ -5,6 +5,7 @@
  * one template with several variables. What cannot be expressed, such as HTTP Digest or mutual TLS, is a warning.
  */
 import type { ApiKeyTemplate, AuthPart, AuthTemplate, OAuth2Template } from "@keyward/core"
+import { isScope, type Place, placeFault } from "@keyward/core/effect"
 import { identifierOf } from "./catalogue/identifierOf.ts"
 import { isJsonObject, listOf, objectOf, ownValue, textOf, type JsonObject } from "./Json.ts"
 import type { OpenApiDocument } from "./document/document.ts"
@@ -77,7 +78,7 @@ export const deriveAuthTemplates = (
 const noteScopes = (alternative: JsonObject, scopes: Map<string, Set<string>>): void => {
   for (const [name, required] of Object.entries(alternative)) {
     const known = scopes.get(name) ?? new Set()
-    for (const scope of listOf(required)) if (typeof scope === "string" && isScope.test(scope)) known.add(scope)
+    for (const scope of listOf(required)) if (typeof scope === "string" && isScope(scope)) known.add(scope)
     scopes.set(name, known)
   }
 }
@@ -86,7 +87,7 @@ const noteScopes = (alternative: JsonObject, scopes: Map<string, Set<string>>): 
 interface Piece {
   readonly name: string
   readonly kind: "basic" | "bearer" | "oauth2" | "placed"
-  readonly location?: "headers" | "queryParams" | "cookies"
+  readonly location?: Exclude<Place, "env">
   readonly parameter?: string
   readonly prefix?: string
   readonly oauth?: ReadonlyArray<Omit<OAuth2Template, "slug">>
@@ -139,44 +140,30 @@ const pieceOf = (
 const apiKeyPiece = (name: string, scheme: JsonObject): Piece | undefined => {
   const parameter = textOf(scheme["name"])?.trim()
   if (parameter === undefined) return undefined
-  switch (scheme["in"]) {
-    case "header":
-      return isToken.test(parameter) && !framing.has(parameter.toLowerCase())
-        ? { name, kind: "placed", location: "headers", parameter }
-        : undefined
-    case "query":
-      return { name, kind: "placed", location: "queryParams", parameter }
-    case "cookie":
-      return isToken.test(parameter) ? { name, kind: "placed", location: "cookies", parameter } : undefined
-    default:
-      return undefined
-  }
+  const location = places.get(scheme["in"])
+  return location === undefined || placeFault(location, parameter) !== undefined
+    ? undefined
+    : { name, kind: "placed", location, parameter }
 }
+
+const places = new Map<unknown, Exclude<Place, "env">>([
+  ["header", "headers"],
+  ["query", "queryParams"],
+  ["cookie", "cookies"],
+])
 
 const httpPiece = (name: string, scheme: string): Piece | undefined => {
   const lower = scheme.trim().toLowerCase()
   if (lower === "basic" || lower === "bearer") return { name, kind: lower }
   // These answer a challenge or sign the request; a fixed text in the header would never be right.
-  if (!isToken.test(scheme.trim()) || challenging.test(lower)) return undefined
+  if (!isAuthScheme.test(scheme.trim()) || challenging.test(lower)) return undefined
   return { name, kind: "placed", location: "headers", parameter: "Authorization", prefix: `${scheme.trim()} ` }
 }
 
+/** RFC 9110, section 11.1: a token. */
+const isAuthScheme = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const challenging =
   /^(digest|negotiate|ntlm|hoba|mutual|oauth|dpop|gnap|vapid|concealed|scram-.*|aws4-.*|signature|hawk)$/
-const isToken = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
-const isScope = /^[\u0021\u0023-\u005b\u005d-\u007e]+$/
-const framing = new Set([
-  "host",
-  "content-length",
-  "transfer-encoding",
-  "connection",
-  "keep-alive",
-  "upgrade",
-  "te",
-  "trailer",
-  "expect",
-  "cookie",
-])
 
 /** One template for the flows that a person or a client takes; a second one where client credentials go elsewhere. */
 const oauthTemplates = (
@@ -185,7 +172,7 @@ const oauthTemplates = (
   document: OpenApiDocument,
 ): ReadonlyArray<Omit<OAuth2Template, "slug">> => {
   const describe = (flow: JsonObject): Omit<OAuth2Template, "slug"> => {
-    const declared = Object.keys(objectOf(flow["scopes"])).filter((scope) => isScope.test(scope))
+    const declared = Object.keys(objectOf(flow["scopes"])).filter((scope) => isScope(scope))
     const authorizationUrl = absoluteUrl(flow["authorizationUrl"], document)
     const tokenUrl = absoluteUrl(flow["tokenUrl"], document)
     return {

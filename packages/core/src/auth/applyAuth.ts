@@ -10,6 +10,7 @@ import * as Schema from "effect/Schema"
 import { quote, taggedError } from "../error/KeywardError.ts"
 import { noAuthorizer, type RequestAuthorizer, type WireRequest } from "../http/Wire.ts"
 import type { CompiledTemplate, Placement } from "./AuthTemplate.ts"
+import { cookieText, headerText } from "./places.ts"
 import { anySpelling, decode, mayBeEncoded, spell, spellBase64 } from "./secretSpellings.ts"
 
 /** The values of one connection by variable. */
@@ -150,13 +151,11 @@ const fill = (placement: Placement, values: CredentialValues): string | undefine
   return placement.encoding === "basic" ? `Basic ${Buffer.from(joined, "utf8").toString("base64")}` : joined
 }
 
-/* eslint-disable no-control-regex -- these say which control characters may not be sent */
 const isPlaceable: Readonly<Record<Placement["location"], (value: string) => boolean>> = {
-  header: (value) => /^[\t\u0020-\u007e\u0080-\u00ff]*$/.test(value),
+  header: (value) => headerText.test(value),
   query: (value) => value.isWellFormed(),
-  cookie: (value) => /^[\u0021\u0023-\u002b\u002d-\u003a\u003c-\u005b\u005d-\u007e]*$/.test(value),
+  cookie: (value) => cookieText.test(value),
 }
-/* eslint-enable no-control-regex */
 
 /** Replaces every pair of that name and leaves the others as they are spelled: some services sign their query strings. */
 const withQuery = (url: URL, name: string, value: string): URL => {

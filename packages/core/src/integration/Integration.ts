@@ -5,15 +5,15 @@
  */
 import { createHash } from "node:crypto"
 import * as Effect from "effect/Effect"
-import type { InvalidAuthTemplateError } from "../auth/AuthTemplate.ts"
 import {
   type AuthTemplate,
   type CompiledTemplate,
   compileTemplate,
+  type InvalidAuthTemplateError,
   noAuthSlug,
   noneTemplate,
-  parseAuthTemplates,
 } from "../auth/AuthTemplate.ts"
+import { parseAuthTemplates } from "../auth/parseAuthTemplates.ts"
 import { joinOrigins } from "../connection/Connection.ts"
 import { type OriginBinding, parseOrigin } from "../http/originBinding.ts"
 import { quote } from "../error/KeywardError.ts"
