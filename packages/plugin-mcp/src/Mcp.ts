@@ -127,6 +127,7 @@ export const mcpPlugin = (options: McpPluginOptions = {}): Plugin<"mcp", McpExte
     extension: (context) => makeExtension(context, settings),
     resolveTools: (input) => calls.listTools(input),
     invokeTool: (input) => calls.callTool(input),
+    release: (input) => calls.release(input),
     close: ({ executor }) => calls.close(executor),
   })
 }

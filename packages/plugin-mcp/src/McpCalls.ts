@@ -10,7 +10,14 @@ import {
   SdkHttpError,
   type Tool,
 } from "@modelcontextprotocol/client"
-import type { ConnectionHandle, InvokeToolInput, ResolveToolsInput, ToolDef, ToolResult } from "@keyward/core"
+import type {
+  ConnectionHandle,
+  InvokeToolInput,
+  ReleaseInput,
+  ResolveToolsInput,
+  ToolDef,
+  ToolResult,
+} from "@keyward/core"
 import { type CallScope, scopeOf } from "./call/callScope.ts"
 import { readContent } from "./call/content.ts"
 import { type RequiredVisit, visit, webPage } from "./call/elicitation.ts"
@@ -87,6 +94,11 @@ export class McpCalls {
     }
   }
 
+  /** Ends what was begun for a connection. */
+  release({ executor, connection }: ReleaseInput): Promise<void> {
+    return this.#poolOf(executor).release(connection)
+  }
+
   /** Ends what was begun for an executor. */
   close(executor: object): Promise<void> {
     return this.#poolOf(executor).close()
@@ -138,12 +150,14 @@ export class McpCalls {
     // A process has its credential from when it was started; it is looked at with each call, and another one starts another process.
     const environment = config.transport === "http" ? nothing : await input.environment()
     const variant = config.transport === "http" ? generation : `${generation} ${digestOf(environment)}`
-    const { fetch, toolsChanged } = handle
+    const { fetch, toolsChanged, connection, isCurrent } = handle
     const pool = this.#poolOf(handle.executor)
     const link =
       pool.connected(key, variant) ??
       (await pool.get(key, {
         variant,
+        connection,
+        isCurrent,
         connect: () => this.#connect(key, { config, fetch, environment, onToolsChanged: () => toolsChanged() }, scope),
         isGivenUp: () => scope.signal.aborted,
         sharesFailures: config.transport === "stdio",

@@ -15,6 +15,8 @@ const setUp = async (plugin: McpPluginOptions = {}) => {
   return { server, ...stage }
 }
 
+const account = { owner: "org", integration: "srv", name: "shared" } as const
+
 const begun = ({ arrived }: TestServer): number => arrived.filter(({ rpc }) => rpc === "initialize").length
 
 describe("sessions", () => {
@@ -92,6 +94,28 @@ describe("sessions", () => {
     await executor.close()
     expect(server.sessions()).toBe(0)
     expect(server.arrived.at(-1)).toMatchObject({ method: "DELETE" })
+  })
+
+  it.each([
+    ["removed", (executor: McpExecutor) => executor.connections.remove(account)],
+    ["disabled", (executor: McpExecutor) => executor.connections.disable(account)],
+  ])("are ended when their connection is %s, everybody's and with the credential that they have", async (_, end) => {
+    const server = await olderServer()
+    const { executor } = await setStage({ hosts: [server.host] })
+    const authTemplates = [{ slug: "bearer", type: "bearer" }] as const
+    await executor.mcp.addServer({ slug: "srv", transport: "http", url: server.url, authTemplates })
+    for (const name of ["shared", "other"]) {
+      await executor.connections.create({ ...account, name, template: "bearer", value: `token-of-${name}` })
+    }
+    const bob = executor.withIdentity({ subject: "bob" })
+    await executor.execute("tools.srv.org.other.whoami")
+    for (const whose of [executor, bob]) await whose.execute("tools.srv.org.shared.whoami")
+    expect(server.sessions()).toBe(3)
+    await end(executor)
+    expect(server.sessions()).toBe(1)
+    const farewells = server.arrived.filter(({ method }) => method === "DELETE").slice(-2)
+    for (const { headers } of farewells) expect(headers.get("authorization")).toBe("Bearer token-of-shared")
+    expect(await executor.execute("tools.srv.org.other.whoami")).toMatchObject({ ok: true })
   })
 
   it("outlive the call that began them when that is given up", async () => {

@@ -10,7 +10,7 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { type AuthTemplate, variable } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import type { McpPluginOptions } from "../src/index.ts"
-import { call, setStage } from "./support/stage.ts"
+import { call, type McpExecutor, setStage } from "./support/stage.ts"
 
 const script = join(import.meta.dirname, "support/stdioServerProcess.ts")
 const starts = (file: string): ReadonlyArray<number> => readFileSync(file, "utf8").trim().split("\n").map(Number)
@@ -42,6 +42,8 @@ const setUp = async ({ kind = "modern", args = [], value, plugin = {}, ...rest }
     stage.executor.connections.create({ owner: "user", integration: "srv", name: "main", ...credential })
   return { ...stage, file, connect }
 }
+
+const account = { owner: "user", integration: "srv", name: "main" } as const
 
 const key: AuthTemplate = { slug: "key", type: "apiKey", env: { SERVICE_TOKEN: ["tk-", variable("token")] } }
 
@@ -118,6 +120,22 @@ describe("a local command", () => {
     expect([isAlive(pid), isAlive(helper)]).toEqual([true, true])
     await executor.close()
     await expect.poll(() => [isAlive(pid), isAlive(helper)]).toEqual([false, false])
+  })
+
+  it.each([
+    ["removed", (executor: McpExecutor) => executor.connections.remove(account)],
+    ["disabled", (executor: McpExecutor) => executor.connections.disable(account)],
+    [
+      "given another credential",
+      (executor: McpExecutor) => executor.connections.create({ ...account, template: "key", value: canary("other") }),
+    ],
+  ])("is ended with everything that it started when its connection is %s", async (_, end) => {
+    const { executor, connect } = await setUp({ authTemplates: [key], value: canary("token") })
+    await connect()
+    const { pid, helper } = textOf(await call(executor, "helper")) as { readonly pid: number; readonly helper: number }
+    expect([isAlive(pid), isAlive(helper)]).toEqual([true, true])
+    await end(executor)
+    await expect.poll(() => [isAlive(pid), isAlive(helper)], { timeout: 15_000 }).toEqual([false, false])
   })
 
   it("that crashes fails the call, which is not repeated, and is started again by the next", async () => {

@@ -52,6 +52,8 @@ export type Send = (request: SendRequest) => Promise<SentResponse>
 export interface ConnectionHandle {
   /** The same text for the same tenant, caller and connection. To be compared, not to be read. */
   readonly key: string
+  /** The same text for the same connection, whoever calls, as `release` is told it. To be compared, not to be read. */
+  readonly connection: string
   /** The same object throughout one executor; another executor that has the same plugin has another one. To be compared, not to be read. */
   readonly executor: object
   /** Another text with each revision of the integration and each credential. Holds no secret. */
@@ -60,6 +62,11 @@ export interface ConnectionHandle {
   readonly fetch: Fetch
   /** Says that the tools have changed. They are listed again in the background; until then those that are known are served. */
   readonly toolsChanged: () => void
+  /**
+   * Whether the caller may still use the connection, with the credential and the revision of when this handle was made: for whoever keeps
+   * something open, now and then, as other processes remove connections too. Rejects while the records cannot be read.
+   */
+  readonly isCurrent: () => Promise<boolean>
 }
 
 /** What `resolveTools` is handed. */
@@ -119,6 +126,14 @@ export interface InvokeToolInput {
 export interface ClosePluginInput {
   /** Which executor, as on the handles of its connections. */
   readonly executor: object
+}
+
+/** What `release` is handed. */
+export interface ReleaseInput {
+  /** Which executor, as on the handles of its connections. */
+  readonly executor: object
+  /** Which connection, as on its handles. */
+  readonly connection: string
 }
 
 /** What a plugin's extension can do, for Promise authors. Everything is seen as the executor's identity sees it. */
@@ -197,6 +212,12 @@ export interface PluginHandlers {
    * become that failure, and a failed `ToolResult` goes into its details. A `ToolResult` that says `ok` is believed.
    */
   readonly invokeTool: (input: InvokeToolInput) => HandlerResult<unknown>
+  /**
+   * Called when this executor removes a connection, takes it out of use or gives it another credential: ends what the plugin holds open
+   * for it, whoever's it is. Before a connection goes, while requests can still be sent, when it is waited for up to 3 s; and after it.
+   * What other processes do is not told; `isCurrent` of the handle is for that.
+   */
+  readonly release?: ((input: ReleaseInput) => HandlerResult<void>) | undefined
   /**
    * Called once when an executor closes, while requests can still be sent: ends what the plugin holds open for it, and nothing that it
    * holds for others. Waited for up to 5 s.

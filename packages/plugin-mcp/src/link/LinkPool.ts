@@ -12,13 +12,19 @@ export interface LinkPoolLimits {
   readonly mostLinks: number
   /** Milliseconds without a call after which a client is closed. */
   readonly idleMs: number
+  /** Milliseconds after which it is looked again whether clients may still be used. Default 30 s. */
+  readonly checkMs?: number | undefined
 }
 
 /** How a client is made that the pool does not have. */
 export interface LinkMaker {
   /** Tells whether a client that is there may serve; another one is made in its place otherwise. */
   readonly variant: string
+  /** Whose client it is: all of one connection are ended together. */
+  readonly connection: string
   readonly connect: () => Promise<McpLink>
+  /** Whether a client that was made may still be used; rejects where that is not known now. */
+  readonly isCurrent: () => Promise<boolean>
   /** Whether the caller gave up, which says nothing about the server. */
   readonly isGivenUp: () => boolean
   /** Whether a failed attempt is everybody's who waited for it, and not made again by each. */
@@ -73,7 +79,13 @@ export class LinkPool {
   /** Takes a client out that is of no more use. */
   drop(key: string, link: McpLink): void {
     if (this.#slots.get(key)?.link === link) this.#slots.delete(key)
-    this.#retire(link)
+    void this.#retire(link)
+  }
+
+  /** Takes out all clients of a connection. Waits until those are closed that nobody is calling. */
+  async release(connection: string): Promise<void> {
+    const keys = [...this.#slots].filter(([, { maker }]) => maker.connection === connection).map(([key]) => key)
+    await Promise.all(keys.map((key) => this.#remove(key)))
   }
 
   /** Closes every client, whatever it is doing. */
@@ -97,16 +109,15 @@ export class LinkPool {
 
   #begin(key: string, maker: LinkMaker): Promise<McpLink> {
     const { variant, connect } = maker
-    this.#remove(key)
+    void this.#remove(key)
     const slot: Slot = { variant, maker, connecting: connect(), link: undefined, usedAt: Date.now() }
     this.#slots.set(key, slot)
     this.#makeRoom()
-    this.#sweeper ??= setInterval(() => this.#sweep(), Math.max(1000, this.#limits.idleMs / 2)).unref()
+    const { idleMs, checkMs = 30_000 } = this.#limits
+    this.#sweeper ??= setInterval(() => this.#sweep(), Math.min(Math.max(1000, idleMs / 2), checkMs)).unref()
     return slot.connecting.then(
       (link) => {
         slot.link = link
-        // Somebody else's took the place while this one was connecting.
-        if (this.#slots.get(key) !== slot) this.#leaving.add(link)
         return link
       },
       (error: unknown) => {
@@ -119,39 +130,44 @@ export class LinkPool {
   #makeRoom(): void {
     for (const key of this.#slots.keys()) {
       if (this.#slots.size <= this.#limits.mostLinks) return
-      this.#remove(key)
+      void this.#remove(key)
     }
   }
 
   #sweep(): void {
     const oldest = Date.now() - this.#limits.idleMs
-    for (const [key, { link, usedAt }] of this.#slots) {
-      if (link !== undefined && link.load === 0 && usedAt < oldest) this.#remove(key)
+    for (const [key, slot] of this.#slots) {
+      if (slot.link === undefined) continue
+      if (slot.link.load === 0 && slot.usedAt < oldest) void this.#remove(key)
+      else void this.#check(key, slot)
     }
-    for (const link of this.#leaving) this.#retire(link)
-    if (this.#slots.size > 0 || this.#leaving.size > 0) return
+    if (this.#slots.size > 0) return
     clearInterval(this.#sweeper)
     this.#sweeper = undefined
   }
 
-  #remove(key: string): void {
+  /** Connections are removed by other processes too. */
+  async #check(key: string, slot: Slot): Promise<void> {
+    const isCurrent = await slot.maker.isCurrent().catch(() => true)
+    if (!isCurrent && this.#slots.get(key) === slot) void this.#remove(key)
+  }
+
+  async #remove(key: string): Promise<void> {
     const slot = this.#slots.get(key)
     if (slot === undefined) return
     this.#slots.delete(key)
-    slot.connecting.then(
-      (link) => this.#retire(link),
-      () => undefined,
-    )
+    const link = await slot.connecting.catch(() => undefined)
+    if (link !== undefined) await this.#retire(link)
   }
 
-  /** Closes a client as soon as its calls have ended. */
-  #retire(link: McpLink): void {
-    if (link.load > 0 && !link.isClosed) {
-      this.#leaving.add(link)
-      return
-    }
-    this.#leaving.delete(link)
-    void link.close()
+  /** Closes a client, as soon as its calls have ended. */
+  async #retire(link: McpLink): Promise<void> {
+    if (link.load === 0 || link.isClosed) return link.close()
+    this.#leaving.add(link)
+    link.whenUnused(() => {
+      this.#leaving.delete(link)
+      void link.close()
+    })
   }
 }
 

@@ -70,6 +70,7 @@ export class McpLink {
   #listenAgainAt = 0
   #isClosed = false
   #isClosing = false
+  #onUnused: (() => void) | undefined
 
   constructor(options: McpLinkOptions) {
     this.#options = options
@@ -99,6 +100,11 @@ export class McpLink {
   /** How many calls are under way. */
   get load(): number {
     return this.#scopes.size
+  }
+
+  /** Says once when the last of the calls under way has ended. */
+  whenUnused(tell: () => void): void {
+    this.#onUnused = tell
   }
 
   /** Whether the server keeps a session, which it may end. */
@@ -199,7 +205,14 @@ export class McpLink {
       return await runInScope(scope, run)
     } finally {
       this.#scopes.delete(scope)
+      if (this.#scopes.size === 0) this.#tellUnused()
     }
+  }
+
+  #tellUnused(): void {
+    const tell = this.#onUnused
+    this.#onUnused = undefined
+    tell?.()
   }
 
   /** A question that comes on a stream of its own is that of the only call under way; with several, nobody is asked in another's name. */

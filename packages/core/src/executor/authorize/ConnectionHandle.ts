@@ -1,11 +1,13 @@
 /**
  * What a plugin is given of a connection that outlasts one call; the interface is in integration/Plugin.ts.
  */
-import { connectionAddress } from "../../connection/ConnectionRef.ts"
+import * as Effect from "effect/Effect"
+import { connectionAddress, type ConnectionKey } from "../../connection/ConnectionRef.ts"
 import type { ConnectionHandle, Fetch } from "../../integration/Plugin.ts"
 import { pluginFetch } from "./boundFetch.ts"
-import type { SelectedConnection } from "../select/ConnectionSelector.ts"
+import { asOwner, selectConnection, type SelectedConnection, usableTemplate } from "../select/ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
+import { runPromise } from "../runPromise.ts"
 
 /** Made for each call, so what it offers is made when somebody asks for it. */
 export class SelectedHandle implements ConnectionHandle {
@@ -30,6 +32,10 @@ export class SelectedHandle implements ConnectionHandle {
     ])
   }
 
+  get connection(): string {
+    return connectionText(asOwner(this.#selected).row)
+  }
+
   get executor(): object {
     return this.#resources.token
   }
@@ -41,7 +47,25 @@ export class SelectedHandle implements ConnectionHandle {
   get fetch(): Fetch {
     return pluginFetch(this.#resources, this.#selected.identity, this.#selected.row)
   }
+
+  get isCurrent(): () => Promise<boolean> {
+    const { identity, row } = this.#selected
+    const generation = generationOf(this.#selected)
+    const found = Effect.flatMap(selectConnection(this.#resources, identity, row), (selected) =>
+      Effect.as(usableTemplate(selected), generationOf(selected) === generation),
+    )
+    return () =>
+      runPromise(
+        Effect.catch(found, (error) =>
+          error._tag === "StoreUnavailableError" ? Effect.fail(error) : Effect.succeed(false),
+        ),
+      )
+  }
 }
+
+/** Names a connection to plugins. */
+export const connectionText = ({ tenant, subject, ...ref }: ConnectionKey): string =>
+  JSON.stringify([tenant, subject, connectionAddress(ref)])
 
 /** Names the credential of a connection and the revision of its integration, by neither's content. */
 export const generationOf = ({ row, integration }: SelectedConnection): string =>

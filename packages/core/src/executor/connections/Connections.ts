@@ -39,6 +39,7 @@ import { checkedText, invalid, invalidInput } from "./connectionInput.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { lockOf } from "./connectionLock.ts"
 import { endGrant } from "../oauth/endGrant.ts"
+import { releasing } from "./releaseConnection.ts"
 import { storedCredential } from "../authorize/CredentialSource.ts"
 import type { Resources } from "../Resources.ts"
 import { toTool } from "../tools/Tools.ts"
@@ -138,10 +139,16 @@ export const disableConnection = (
   identity: Identity,
   ref: ConnectionRef,
 ): Effect.Effect<Connection, ChangeConnectionError> =>
-  changeRow(resources, identity, ref, { type: "connection.disabled", reason: disabledByHost }, () => ({
-    status: "disabled",
-    statusReason: disabledByHost,
-  }))
+  Effect.flatMap(connectionKey(identity, ref), (key) =>
+    releasing(
+      resources,
+      key,
+      changeRow(resources, identity, ref, { type: "connection.disabled", reason: disabledByHost }, () => ({
+        status: "disabled",
+        statusReason: disabledByHost,
+      })),
+    ),
+  )
 
 /** Puts a connection back into use, and confirms it for the origins that its integration has now. */
 export const enableConnection = (
@@ -171,7 +178,9 @@ export const removeConnection = (
     resources.exclusively(
       lockOf(key),
       // Does not wait for a refresh under way: that one finds the row gone, keeps nothing and revokes what it got.
-      Effect.flatMap(selectRow(resources, identity, ref), ({ row }) => removeRow(resources, identity, row)),
+      Effect.flatMap(selectRow(resources, identity, ref), ({ row }) =>
+        releasing(resources, row, removeRow(resources, identity, row)),
+      ),
     ),
   )
 

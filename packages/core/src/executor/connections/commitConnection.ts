@@ -22,6 +22,7 @@ import { commitChange } from "../audit/commitChange.ts"
 import { deleteItems } from "./connectionItems.ts"
 import { endGrant } from "../oauth/endGrant.ts"
 import { refuseSharedName } from "./refuseSharedName.ts"
+import { releaseConnection } from "./releaseConnection.ts"
 import type { Resources } from "../Resources.ts"
 
 /** What committing can fail with. What was there before is there still. */
@@ -84,7 +85,10 @@ export const commitConnection = (
         Effect.onError(writing, () => Effect.andThen(restoreCatalog, restoreItems)),
       )
       if (!isWritten) continue
-      if (previous !== undefined) yield* deleteItems(resources, previous, row)
+      if (previous !== undefined) {
+        yield* resources.inBackground(releaseConnection(resources, row))
+        yield* deleteItems(resources, previous, row)
+      }
       yield* endPrevious
       return row
     }

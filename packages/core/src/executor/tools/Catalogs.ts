@@ -203,8 +203,7 @@ export const resolveTools = (
     () =>
       Effect.sync(() => {
         if (faults.length > 0) {
-          const told = faults.map((fault) => record.redact(fault))
-          announceFaults(resources, integration, connection?.selected, told)
+          announceFaults(resources, integration, connection?.selected, faults, record)
         }
         if (connection === undefined || plugin.catalogMaxAgeMs === undefined) return
         catalogSync(resources).listed(catalogKey(plugin, integration, connection.selected.row))
@@ -221,13 +220,14 @@ const announceFaults = (
   { slug, tenant }: IntegrationRecord,
   selected: SelectedConnection | undefined,
   faults: ReadonlyArray<string>,
+  record: CallRecord,
 ): void => {
   if (!resources.hasListener) return
   resources.emit(selected?.identity ?? { tenant, subject: null }, {
     type: "tools.faulty",
     integration: slug,
     ...(selected === undefined ? {} : { connection: connectionAddress(selected.row), owner: selected.row.owner }),
-    faults: faults.slice(0, mostFaults).map((fault) => fault.slice(0, longestFault).toWellFormed()),
+    faults: faults.slice(0, mostFaults).map((fault) => record.redact(fault).slice(0, longestFault).toWellFormed()),
     faultCount: faults.length,
   })
 }

@@ -60,6 +60,31 @@ describe("a handle", () => {
     expect(await answer?.json()).toMatchObject({ authorization: "Bearer second-token" })
   })
 
+  it("says whether what was kept of it may still be used", async () => {
+    const handles: Array<InvokeToolInput["handle"]> = []
+    const { executor } = await connect(
+      listing(
+        () => [readOnly("call")],
+        ({ handle }) => void handles.push(handle),
+      ),
+    )
+    const bob = executor.withIdentity({ subject: "bob" })
+    const areCurrent = () => Promise.all(handles.map(({ isCurrent }) => isCurrent()))
+    for (const whose of [executor, bob]) await whose.execute(toolOfMain())
+    expect(handles[0]?.connection).toBe(handles[1]?.connection)
+    expect(await areCurrent()).toEqual([true, true])
+    await executor.connections.update(main, { description: "The one." })
+    expect(await areCurrent()).toEqual([false, false])
+    await executor.execute(toolOfMain())
+    await executor.connections.disable(main)
+    expect((await areCurrent())[2]).toBe(false)
+    await executor.connections.enable(main)
+    await executor.execute(toolOfMain())
+    expect((await areCurrent()).at(-1)).toBe(true)
+    await executor.connections.remove(main)
+    expect(await areCurrent()).toEqual([false, false, false, false])
+  })
+
   it("is not there while the connection is not", async () => {
     const given: Array<unknown> = []
     const plugin = acmePlugin(
@@ -259,6 +284,59 @@ describe("progress", () => {
       },
     )
     expect(await failing).toMatchObject({ ok: true })
+  })
+})
+
+describe("what a plugin holds open for a connection", () => {
+  /** A plugin that asks the service for something each time it is told. */
+  const holding = () => {
+    const told: Array<unknown> = []
+    const fetches: Array<InvokeToolInput["handle"]> = []
+    const plugin = listing(
+      () => [readOnly("call")],
+      ({ handle }) => void fetches.push(handle),
+      {
+        release: async ({ executor, connection }) => {
+          const handle = fetches[0]
+          if (handle?.executor !== executor || handle.connection !== connection) return
+          told.push(
+            await handle.fetch("/").then(
+              ({ status }) => status,
+              (error: Error) => error.name,
+            ),
+          )
+          throw new Error("It does not end.")
+        },
+      },
+    )
+    return { plugin, told }
+  }
+
+  it("is let go of before the connection is removed, while the credential is there, and once more after", async () => {
+    const { plugin, told } = holding()
+    const { executor, events } = await connect(plugin)
+    await executor.execute(toolOfMain())
+    await executor.connections.remove(main)
+    await expect.poll(() => told).toEqual([200, "ConnectionNotFoundError"])
+    expect(events.map(({ type }) => type)).toContain("connection.removed")
+  })
+
+  it("is let go of before the connection is disabled", async () => {
+    const { plugin, told } = holding()
+    const { executor } = await connect(plugin)
+    await executor.execute(toolOfMain())
+    await executor.connections.disable(main)
+    await expect.poll(() => told).toEqual([200, "ConnectionCredentialError"])
+  })
+
+  it("is let go of when the connection has another credential, and not because of another connection", async () => {
+    const { plugin, told } = holding()
+    const { executor } = await connect(plugin)
+    await executor.execute(toolOfMain())
+    await executor.connections.create({ ...main, name: "other", template: "bearer", value: "other-token" })
+    await executor.connections.remove({ ...main, name: "other" })
+    await executor.connections.create({ ...main, template: "bearer", value: "second-token" })
+    await expect.poll(() => told).toEqual([200])
   })
 })
 
