@@ -19,6 +19,7 @@ const leftOut = [
   "packages/provider-keychain/test/Keychain.test.ts",
   "packages/provider-onepassword/test/OnePassword.test.ts",
   "packages/store-sql/test/{PostgresContract,SqlSecretProvider,approvals,audit,cachedReads,confirmedChanges,keepAlive,model,outage}.test.ts",
+  "tools/docs/test/running.test.ts",
 ]
 const exclusions = process.argv.includes("--all") ? "" : leftOut.join(" ")
 
