@@ -30,7 +30,7 @@ export type { AccountRequest } from "./executor/select/selectAccount.ts"
 export type { AgentConnections, AgentExecutor, AgentTools, SubAgents } from "./executor/agents/PromiseAgentExecutor.ts"
 export type { Agents } from "./executor/agents/PromiseAgents.ts"
 export type { ListAgentsInput, RotateKeyOptions } from "./executor/agents/Agents.ts"
-export type { ListGrantsInput } from "./executor/agents/Grants.ts"
+export type { GrantPosition, ListGrantsInput, RevokeGrantOptions } from "./executor/agents/Grants.ts"
 export type { ListSharesInput } from "./executor/agents/Shares.ts"
 export type { ListItemsInput } from "./executor/providers/Providers.ts"
 export type { ListConnectionsInput, UpdateConnectionInput } from "./executor/connections/Connections.ts"
@@ -215,7 +215,6 @@ export {
   type Plugin,
   type PluginContext,
   type PluginHandlers,
-  type ReleaseInput,
   type ResolveToolsInput,
   type Send,
   type SendRequest,

@@ -156,11 +156,12 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   tenant ${key} not null,
   agent ${key} not null,
   grantor ${key} not null,
+  delegated_by ${key} not null,
   subject ${key} not null,
   integration ${key} not null,
   name ${key} not null,
   document text not null,
-  primary key (tenant, agent, grantor, subject, integration, name)
+  primary key (tenant, agent, grantor, delegated_by, subject, integration, name)
 )`,
     `create index keyward_grants_by_connection on ${table("keyward_grants")} (tenant, subject, integration, name)`,
     `create table ${table("keyward_shares")} (

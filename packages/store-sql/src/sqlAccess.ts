@@ -4,7 +4,6 @@ import type {
   AgentRecord,
   Caller,
   CallerRecords,
-  ConnectionKey,
   GrantKey,
   GrantRecord,
   ShareKey,
@@ -12,10 +11,12 @@ import type {
   ShareRecord,
 } from "@keyward/core/effect"
 import type { ExpressionBuilder, Kysely } from "kysely"
+import { compareAndSet } from "./compareAndSet.ts"
 import { isUniqueViolation } from "./databaseFailure.ts"
 import { documentsOf, fromDocument, toDocument } from "./document.ts"
 import { keyText, partitionText } from "./keyText.ts"
 import { mapKnown } from "./known.ts"
+import { connectionColumns } from "./recordKeys.ts"
 import type { RecordKey } from "./RowCache.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
 import type { Tables } from "./tables.ts"
@@ -41,21 +42,7 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
       change("write an agent", record.tenant, async (db) => {
         const key = { tenant: partitionText(record.tenant), id: keyText(record.id) }
         const written = { version: record.version, document: toDocument(record) }
-        return wasWritten(
-          expectedVersion === 0
-            ? await db
-                .insertInto("keyward_agents")
-                .values({ ...key, ...written })
-                .onConflict((conflict) => conflict.doNothing())
-                .executeTakeFirst()
-            : await db
-                .updateTable("keyward_agents")
-                .set(written)
-                .where("tenant", "=", key.tenant)
-                .where("id", "=", key.id)
-                .where("version", "=", expectedVersion)
-                .executeTakeFirst(),
-        )
+        return compareAndSet(db, "keyward_agents", key, written, expectedVersion)
       }),
     removeAgent: (tenant, id) =>
       change("remove an agent", tenant, async (db) => {
@@ -64,9 +51,7 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
         await db.deleteFrom("keyward_grants").where("tenant", "=", key.tenant).where("agent", "=", key.id).execute()
         await db
           .deleteFrom("keyward_shares")
-          .where("tenant", "=", key.tenant)
-          .where("recipient_kind", "=", "agent")
-          .where("recipient", "=", key.id)
+          .where((eb) => eb.and({ tenant: key.tenant, recipient_kind: "agent", recipient: key.id }))
           .execute()
         const agents = db.deleteFrom("keyward_agents").where("tenant", "=", key.tenant).where("id", "=", key.id)
         return wasWritten(await agents.executeTakeFirst())
@@ -90,33 +75,22 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
           .values({ ...grantColumns(record), document: toDocument(record) })
           .onConflict((conflict) =>
             conflict
-              .columns(["tenant", "agent", "grantor", "subject", "integration", "name"])
+              .columns(["tenant", "agent", "grantor", "delegated_by", "subject", "integration", "name"])
               .doUpdateSet((row) => ({ document: row.ref("excluded.document") })),
           )
           .execute()
       }),
     removeGrant: (key) =>
       change("remove a grant", key.tenant, async (db) => {
-        const { tenant, agent, grantor, subject, integration, name } = grantColumns(key)
-        return wasWritten(
-          await db
-            .deleteFrom("keyward_grants")
-            .where("tenant", "=", tenant)
-            .where("agent", "=", agent)
-            .where("grantor", "=", grantor)
-            .where("subject", "=", subject)
-            .where("integration", "=", integration)
-            .where("name", "=", name)
-            .executeTakeFirst(),
-        )
+        const grants = db.deleteFrom("keyward_grants").where((eb) => eb.and(grantColumns(key)))
+        return wasWritten(await grants.executeTakeFirst())
       }),
     listGrants: (tenant, agent) =>
       database.run("list grants", "read", async (db) => {
         const rows = await db
           .selectFrom("keyward_grants")
           .select("document")
-          .where("tenant", "=", partitionText(tenant))
-          .where("agent", "=", keyText(agent))
+          .where((eb) => eb.and({ tenant: partitionText(tenant), agent: keyText(agent) }))
           .execute()
         return rows.map(({ document }) => fromDocument(document) as GrantRecord).sort(compareGrants)
       }),
@@ -144,29 +118,15 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
       }),
     removeShare: (key) =>
       change("remove a share", key.tenant, async (db) => {
-        const { tenant, recipient_kind, recipient, subject, integration, name } = shareColumns(key)
-        return wasWritten(
-          await db
-            .deleteFrom("keyward_shares")
-            .where("tenant", "=", tenant)
-            .where("recipient_kind", "=", recipient_kind)
-            .where("recipient", "=", recipient)
-            .where("subject", "=", subject)
-            .where("integration", "=", integration)
-            .where("name", "=", name)
-            .executeTakeFirst(),
-        )
+        const shares = db.deleteFrom("keyward_shares").where((eb) => eb.and(shareColumns(key)))
+        return wasWritten(await shares.executeTakeFirst())
       }),
     listShares: (connection, { after, limit }) =>
       database.run("list shares", "read", async (db) => {
-        const { tenant, subject, integration, name } = connectionColumns(connection)
         const rows = await db
           .selectFrom("keyward_shares")
           .select("document")
-          .where("tenant", "=", tenant)
-          .where("subject", "=", subject)
-          .where("integration", "=", integration)
-          .where("name", "=", name)
+          .where((eb) => eb.and(connectionColumns(connection)))
           .$if(after !== undefined, (query) => query.where(comesAfter(after ?? { agent: "" })))
           // "user" comes after "agent".
           .orderBy("recipient_kind", "desc")
@@ -177,14 +137,11 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
       }),
     forgetConnection: (connection) =>
       change("remove what was granted of a connection", connection.tenant, async (db) => {
-        const { tenant, subject, integration, name } = connectionColumns(connection)
+        const place = connectionColumns(connection)
         for (const table of ["keyward_grants", "keyward_shares"] as const) {
           await db
             .deleteFrom(table)
-            .where("tenant", "=", tenant)
-            .where("subject", "=", subject)
-            .where("integration", "=", integration)
-            .where("name", "=", name)
+            .where((eb) => eb.and(place))
             .execute()
         }
       }),
@@ -234,32 +191,26 @@ const grantsTo = (db: Kysely<Tables>, tenant: string, agents: ReadonlyArray<stri
     .orderBy("name")
     .orderBy("subject")
     .orderBy("grantor")
+    .orderBy("delegated_by")
     .execute()
 
 const sharesWith = (db: Kysely<Tables>, tenant: string, kind: "agent" | "user", recipients: ReadonlyArray<string>) =>
   db
     .selectFrom("keyward_shares")
     .select(["recipient as of", "document"])
-    .where("tenant", "=", partitionText(tenant))
-    .where("recipient_kind", "=", kind)
+    .where((eb) => eb.and({ tenant: partitionText(tenant), recipient_kind: kind }))
     .where("recipient", "in", recipients)
     .orderBy("integration")
     .orderBy("name")
     .orderBy("subject")
     .execute()
 
-const connectionColumns = ({ tenant, subject, integration, name }: ConnectionKey) => ({
-  tenant: partitionText(tenant),
-  subject: partitionText(subject),
-  integration: keyText(integration),
-  name: keyText(name),
-})
-
-/** An organisation's grant has an empty grantor. */
-const grantColumns = ({ agent, subject, connection }: GrantKey) => ({
+/** An organisation's grant has an empty grantor, and a host's is handed on by nobody. */
+const grantColumns = ({ agent, subject, delegatedBy, connection }: GrantKey) => ({
   ...connectionColumns(connection),
   agent: keyText(agent),
   grantor: subject === null ? "" : partitionText(subject),
+  delegated_by: delegatedBy === null ? "" : keyText(delegatedBy),
 })
 
 const shareColumns = ({ with: recipient, connection }: ShareKey) => ({
@@ -286,4 +237,5 @@ const compareGrants = ({ connection: one, ...grant }: GrantRecord, { connection:
   compare(one.integration, other.integration) ||
   compare(one.name, other.name) ||
   compare(one.subject, other.subject) ||
-  compare(grant.subject ?? "", to.subject ?? "")
+  compare(grant.subject ?? "", to.subject ?? "") ||
+  compare(grant.delegatedBy ?? "", to.delegatedBy ?? "")

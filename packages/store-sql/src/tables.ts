@@ -106,6 +106,8 @@ export interface Tables {
     readonly agent: string
     /** The user for whom it counts; empty for whoever acts. */
     readonly grantor: string
+    /** The agent that handed it on; empty where a host granted it. */
+    readonly delegated_by: string
     /** With integration and name, the connection's key. */
     readonly subject: string
     readonly integration: string

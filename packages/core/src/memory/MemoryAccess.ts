@@ -163,8 +163,8 @@ class TenantAccess {
 /** JSON lists cannot be spelled to collide. */
 const connectionText = ({ subject, integration, name }: ConnectionKey): string =>
   JSON.stringify([subject, integration, name])
-const grantText = ({ subject, connection }: Omit<GrantKey, "tenant" | "agent">): string =>
-  JSON.stringify([subject, connectionText(connection)])
+const grantText = ({ subject, delegatedBy, connection }: Omit<GrantKey, "tenant" | "agent">): string =>
+  JSON.stringify([subject, delegatedBy, connectionText(connection)])
 const recipientText = (recipient: ShareRecipient): string =>
   recipient.agent === undefined
     ? JSON.stringify(["user", recipient.subject])
@@ -181,7 +181,9 @@ const compareConnections = (
 ): number => compareKeys(one.connection, other.connection)
 
 const compareGrants = (one: GrantRecord, other: GrantRecord): number =>
-  compareConnections(one, other) || compare(one.subject ?? "", other.subject ?? "")
+  compareConnections(one, other) ||
+  compare(one.subject ?? "", other.subject ?? "") ||
+  compare(one.delegatedBy ?? "", other.delegatedBy ?? "")
 
 type ShareOrder = Pick<ShareRecord, "with">
 

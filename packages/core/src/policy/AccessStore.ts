@@ -53,7 +53,10 @@ export interface AccessStore {
   putGrant(record: GrantRecord): Effect.Effect<void, StoreUnavailableError>
   /** Deletes a grant. Answers whether there was one. */
   removeGrant(key: GrantKey): Effect.Effect<boolean, StoreUnavailableError>
-  /** All grants to an agent, of whichever subject, ordered by integration, name, and the users they are of and from. */
+  /**
+   * All grants to an agent, of whichever subject, ordered by integration, name, the users they are of and from, and who handed them on,
+   * those of hosts first.
+   */
   listGrants(tenant: string, agent: string): Effect.Effect<ReadonlyArray<GrantRecord>, StoreUnavailableError>
 
   /**

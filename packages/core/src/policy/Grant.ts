@@ -38,12 +38,17 @@ export interface Grant extends AccessScope {
   readonly grantedAt: number
 }
 
-/** Names one grant: whoever grants the same connection to the same agent again replaces what they granted before. */
+/**
+ * Names one grant: whoever grants the same connection to the same agent again replaces what they granted before, and nobody else's. What
+ * an agent hands on stands beside what its owner granted.
+ */
 export interface GrantKey {
   readonly tenant: string
   readonly agent: string
   /** The user who granted it, or in whose name an agent handed it on; `null` for the organisation. */
   readonly subject: string | null
+  /** The id of the agent that handed it on; `null` where a host granted it. */
+  readonly delegatedBy: string | null
   readonly connection: ConnectionKey
 }
 
@@ -55,7 +60,6 @@ export interface GrantRecord extends GrantKey, AccessScope {
   readonly connectionIncarnation: string
   /** How the connection was called when it was granted. */
   readonly grantedAs: ConnectionRef
-  readonly delegatedBy: string | null
   readonly grantedAt: number
 }
 

@@ -152,6 +152,26 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
     assert.deepEqual(await access.listGrants("acme", "lead"), [forAnybody])
   })
 
+  test("keeps what agents handed on beside what was granted directly, each by itself", async (probe) => {
+    const access = accessOf(probe.store)
+    await access.putAgent(helper, 0)
+    const direct = { ...grantRecord(helper, own, "alice"), access: ["read", "write"] as const }
+    const byLead = { ...grantRecord(helper, own, "alice"), delegatedBy: "lead", tools: ["issues.*"] }
+    const byOther = { ...grantRecord(helper, own, "alice"), delegatedBy: "other" }
+    for (const grant of [byOther, byLead, direct]) await access.putGrant(grant)
+    assert.deepEqual(await access.listGrants("acme", "helper"), [direct, byLead, byOther])
+    const found = await access.ofCaller(acting("acme", "alice", "helper"))
+    assert.deepEqual(found.grants, [direct, byLead, byOther])
+    const narrower = { ...byLead, tools: ["issues.list"] }
+    await access.putGrant(narrower)
+    assert.equal(await access.removeGrant(byOther), true)
+    assert.deepEqual(await access.listGrants("acme", "helper"), [direct, narrower])
+    assert.equal(await access.removeGrant(direct), true)
+    assert.deepEqual((await access.ofCaller(acting("acme", "alice", "helper"))).grants, [narrower])
+    assert.equal(await access.removeGrant(narrower), true)
+    assert.deepEqual(await access.listGrants("acme", "helper"), [])
+  })
+
   test("gives a recipient no two shares of one name, unless they are of different integrations", async (probe) => {
     const access = accessOf(probe.store)
     const elsewhere = connectionKey("acme", "alice", "slack", "own")

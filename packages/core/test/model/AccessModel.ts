@@ -23,6 +23,10 @@ interface ModelGrant extends Handed {
   readonly agent: ModelAgent
   /** `null`: for whomever the agent acts. */
   readonly subject: string | null
+  /** Who handed it on; `null`: a host. */
+  readonly by: ModelAgent | null
+  /** What it was called then. */
+  readonly as: Omit<ModelShown, "connection">
 }
 interface ModelShare extends Handed {
   readonly to: string | ModelAgent

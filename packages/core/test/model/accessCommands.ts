@@ -1,6 +1,7 @@
 /** What hosts, owners and agents do about who may use what, each done for real and in the model. */
 import * as fc from "fast-check"
 import { expect } from "vitest"
+import type { ConnectionRef, Executor } from "@keyward/core"
 import {
   type AccessModel,
   capabilitiesOf,
@@ -24,6 +25,8 @@ import {
 } from "./command.ts"
 import { subjects, succeeded } from "./world.ts"
 
+type As = (subject: string | null) => Executor
+
 const allowedIntegrations = fc.oneof(
   { weight: 4, arbitrary: fc.constant<ModelAgent["integrations"]>("all") },
   fc.constantFrom<ModelAgent["integrations"]>(["api"], ["web"], []),
@@ -40,18 +43,26 @@ const createAgent = fc
   )
   .map(([inTenant, [id, parent], allowed]) => [inTenant, id ?? "lead", parent ?? null, allowed] as const)
   .map(([inTenant, id, parent, allowed]) =>
-    command("createAgent", inTenant, [id, parent, allowed], async (model, as) => {
-      const above = parent === null ? null : (model.agent(parent) ?? undefined)
-      const done = await succeeded(
-        as(null).agents.create({ id, key: true, integrations: allowed, ...(parent === null ? {} : { parent }) }),
-      )
-      if (done === undefined) return false
-      expect(model.agent(id)).toBeUndefined()
-      expect(above).toBeDefined()
-      model.agents.push({ id, parent: above ?? null, integrations: allowed, key: done.value.key ?? "" })
-      return true
-    }),
+    command("createAgent", inTenant, [id, parent, allowed], (model, as) => createIn(model, as, id, parent, allowed)),
   )
+
+const createIn = async (
+  model: AccessModel,
+  as: As,
+  id: string,
+  parent: string | null,
+  integrations: ModelAgent["integrations"],
+): Promise<boolean> => {
+  const above = parent === null ? null : (model.agent(parent) ?? undefined)
+  const done = await succeeded(
+    as(null).agents.create({ id, key: true, integrations, ...(parent === null ? {} : { parent }) }),
+  )
+  if (done === undefined) return false
+  expect(model.agent(id)).toBeUndefined()
+  expect(above).toBeDefined()
+  model.agents.push({ id, parent: above ?? null, integrations, key: done.value.key ?? "" })
+  return true
+}
 
 const removeAgent = fc.tuple(tenant, agentId).map(([inTenant, id]) =>
   command("removeAgent", inTenant, id, async (model, as) => {
@@ -101,25 +112,46 @@ const grant = fc
         at + 3,
       )
       const connection = refOf(model, { subject: acting, agent: null }, drawn, at)
-      const done = await succeeded(as(acting).agents.grant(id, { connection, ...wanted }))
-      if (done === undefined) return false
-      const agent = model.agent(id)
-      const meant = model.meant(
-        { subject: acting, agent: null },
-        connection.owner,
-        connection.integration,
-        connection.name,
-      )
-      expect(agent).toBeDefined()
-      expect(meant).toBeDefined()
-      if (agent === undefined || meant === undefined) return false
-      expect(meant.owner === null).toBe(acting === null)
-      expect(isWithin(wanted, model.ofSubject(acting, meant))).toBe(true)
-      if (agent.parent !== null) expect(isWithin(wanted, model.ofAgent(agent.parent, acting, meant))).toBe(true)
-      putGrant(model, agent, meant, acting, wanted)
-      return true
+      return grantIn(model, as, acting, id, connection, wanted)
     }),
   )
+
+const grantIn = async (
+  model: AccessModel,
+  as: As,
+  acting: string | null,
+  id: string,
+  connection: ConnectionRef,
+  wanted: ModelScope,
+): Promise<boolean> => {
+  const done = await succeeded(as(acting).agents.grant(id, { connection, ...wanted }))
+  if (done === undefined) return false
+  const agent = model.agent(id)
+  const meant = model.meant({ subject: acting, agent: null }, connection.owner, connection.integration, connection.name)
+  expect(agent).toBeDefined()
+  expect(meant).toBeDefined()
+  if (agent === undefined || meant === undefined) return false
+  expect(meant.owner === null).toBe(acting === null)
+  expect(isWithin(wanted, model.ofSubject(acting, meant))).toBe(true)
+  if (agent.parent !== null) expect(isWithin(wanted, model.ofAgent(agent.parent, acting, meant))).toBe(true)
+  putGrant(model, { agent, connection: meant, subject: acting, by: null, as: connection }, wanted)
+  return true
+}
+
+/** A lead with a helper below it, and an account for the lead, mostly for the helper too: what delegation begins with. */
+const entrust = fc.tuple(tenant, pick, fc.option(scope)).map(([inTenant, at, direct]) =>
+  command("entrust", inTenant, [at, direct], async (model, as) => {
+    const connection = model.connections[at % Math.max(1, model.connections.length)]
+    if (connection === undefined) return false
+    await createIn(model, as, "lead", null, "all")
+    await createIn(model, as, "helper", "lead", "all")
+    const { owner, integration: slug, name } = connection
+    const ref = { owner: owner === null ? "org" : "user", integration: slug, name } as const
+    const isGranted = await grantIn(model, as, owner, "lead", ref, { access: ["read", "write"] })
+    if (direct !== null) await grantIn(model, as, owner, "helper", ref, direct)
+    return isGranted
+  }),
+)
 
 const revoke = fc.tuple(tenant, subject, agentId, ref, pick).map(([inTenant, drawnSubject, drawnId, drawn, at]) =>
   command("revoke", inTenant, [drawnSubject, drawnId, drawn, at], async (model, as) => {
@@ -128,8 +160,11 @@ const revoke = fc.tuple(tenant, subject, agentId, ref, pick).map(([inTenant, dra
     const id = granted?.agent.id ?? drawnId
     const connection = refOf(model, { subject: acting, agent: null }, drawn, at)
     const before = await succeeded(as(acting).agents.grants(id))
-    const done = await succeeded(as(acting).agents.revoke(id, connection))
     const agent = model.agent(id)
+    // Everything, what was granted directly, or what the agent above handed on.
+    const by = [undefined, null, agent?.parent ?? null][at % 3]
+    const options = by === undefined ? {} : { delegatedBy: by?.id ?? null }
+    const done = await succeeded(as(acting).agents.revoke(id, connection, options))
     // Users do not revoke what the organisation granted of its own.
     expect(done !== undefined).toBe(agent !== undefined && (connection.owner === "user" || acting === null))
     if (done === undefined) return false
@@ -139,15 +174,16 @@ const revoke = fc.tuple(tenant, subject, agentId, ref, pick).map(([inTenant, dra
       connection.integration,
       connection.name,
     )
-    if (agent === undefined || meant === undefined) return false
+    if (agent === undefined) return false
     const after = await as(acting).agents.grants(id)
     const kept = model.grants.length
     model.grants = model.grants.filter(
       (one) =>
         !(
           one.agent === agent &&
-          one.connection === meant &&
-          (one.subject === acting || (one.subject === null && (meant.owner === null || meant.owner === acting)))
+          isCalled(one, connection, meant) &&
+          (by === undefined || one.by === by) &&
+          (one.connection.owner === null || one.subject === acting || one.connection.owner === acting)
         ),
     )
     return model.grants.length < kept && after.length < (before?.value.length ?? 0)
@@ -226,7 +262,10 @@ const delegate = fc
       const below = target?.id ?? drawnBelow
       const id = target?.parent?.id ?? drawnId
       const from = { subject: acting, agent: model.agent(id) ?? null }
-      const connection = refOf(model, from, drawn, at)
+      // Often what the sub-agent was granted directly, since both have to stand side by side.
+      const direct = model.grants.find((one) => one.agent === target && one.by === null)
+      const beside = direct === undefined || at % 3 > 1 ? undefined : refTo(model, from, direct.connection)
+      const connection = beside ?? refOf(model, from, drawn, at)
       const agent = await succeeded(as(acting).asAgent(id))
       const known = model.agent(id)
       expect(agent !== undefined).toBe(known !== undefined)
@@ -244,32 +283,77 @@ const delegate = fc
       // What is handed on for anybody has to be the agent's own for anybody.
       if (counts === null) expect(isWithin(wanted, model.ofAgent(known, null, meant))).toBe(true)
       else expect(counts).toBe(acting)
-      putGrant(model, grantee, meant, counts, wanted)
+      putGrant(model, { agent: grantee, connection: meant, subject: counts, by: known, as: connection }, wanted)
       return true
     }),
   )
 
+/** A connection under the name that a caller sees it by. */
+const refTo = (model: AccessModel, caller: ModelCaller, connection: ModelConnection): ConnectionRef | undefined => {
+  const shown = model.shown(caller).find((one) => one.connection === connection)
+  return shown && { owner: shown.owner, integration: shown.integration, name: shown.name }
+}
+
+/** Whether a grant is one of what somebody names: what it means to them now, or what was granted by that name. */
+const isCalled = (
+  { as, connection }: AccessModel["grants"][number],
+  { owner, integration: slug, name }: ConnectionRef,
+  meant: ModelConnection | undefined,
+): boolean => connection === meant || (as.owner === owner && as.integration === slug && as.name === name)
+
+/** In place of what the same one gave, beside what others did. */
 const putGrant = (
   model: AccessModel,
-  agent: ModelAgent,
-  connection: ModelConnection,
-  subject: string | null,
+  given: Omit<AccessModel["grants"][number], "capabilities">,
   wanted: ModelScope,
 ): void => {
+  const { agent, connection, subject, by } = given
   model.grants = model.grants.filter(
-    (one) => !(one.agent === agent && one.connection === connection && one.subject === subject),
+    (one) => !(one.agent === agent && one.connection === connection && one.subject === subject && one.by === by),
   )
-  model.grants.push({ agent, connection, subject, capabilities: capabilitiesOf(wanted) })
+  model.grants.push({ ...given, capabilities: capabilitiesOf(wanted) })
 }
+
+/** An agent takes back what it handed on, which leaves whatever others granted. */
+const takeBack = fc.tuple(tenant, subject, ref, pick).map(([inTenant, drawnSubject, drawn, at]) =>
+  command("takeBack", inTenant, [drawnSubject, drawn, at], async (model, as) => {
+    const handed = model.grants.filter(({ by }) => by !== null)
+    const granted = oneOf<(typeof model.grants)[number] | undefined>(handed, undefined, at)
+    if (granted?.by == null) return false
+    const acting = granted.subject ?? drawnSubject
+    const caller: ModelCaller = { subject: acting, agent: granted.by }
+    const connection = refTo(model, caller, granted.connection) ?? drawn
+    const agent = await as(acting).asAgent(granted.by.id)
+    const before = (await as(acting).agents.grants(granted.agent.id)).filter(({ delegatedBy }) => delegatedBy === null)
+    await agent.subAgents.revoke(granted.agent.id, connection)
+    const after = (await as(acting).agents.grants(granted.agent.id)).filter(({ delegatedBy }) => delegatedBy === null)
+    expect(after).toEqual(before)
+    const kept = model.grants.length
+    const meant = model.meant(caller, connection.owner, connection.integration, connection.name)
+    model.grants = model.grants.filter(
+      (one) =>
+        !(
+          one.agent === granted.agent &&
+          one.by === granted.by &&
+          isCalled(one, connection, meant) &&
+          (one.subject === null || one.subject === acting)
+        ),
+    )
+    return model.grants.length < kept
+  }),
+)
 
 /** Every command about agents, grants and shares, as often as it has weight. */
 export const accessCommands = [
+  ...Array.from({ length: 6 }, () => entrust),
   ...Array.from({ length: 6 }, () => createAgent),
   removeAgent,
   setIntegrations,
   rotateKey,
   ...Array.from({ length: 8 }, () => grant),
   revoke,
+  takeBack,
+  takeBack,
   ...Array.from({ length: 5 }, () => share),
   unshare,
   ...Array.from({ length: 6 }, () => delegate),

@@ -21,7 +21,7 @@ import {
   type RotateKeyOptions,
   setIntegrations,
 } from "./Agents.ts"
-import { grant, type GrantError, listGrants, type ListGrantsInput, revoke } from "./Grants.ts"
+import { grant, type GrantError, listGrants, type ListGrantsInput, revoke, type RevokeGrantOptions } from "./Grants.ts"
 
 /** `executor.agents` on the Effect surface; the Promise surface documents each method. */
 export interface EffectAgents {
@@ -36,6 +36,7 @@ export interface EffectAgents {
   revoke(
     id: string,
     connection: ConnectionRef,
+    options?: RevokeGrantOptions,
   ): Effect.Effect<void, AgentNotFoundError | InvalidGrantError | StoreUnavailableError>
   grants(
     id: string,
@@ -53,6 +54,6 @@ export const agentsOf = (resources: Resources, identity: Identity): EffectAgents
   rotateKey: (id, options = {}) => audited(resources, rotateKey(resources, identity, id, options)),
   revokeKey: (id) => audited(resources, revokeKey(resources, identity, id)),
   grant: (id, input) => audited(resources, grant(resources, identity, id, input)),
-  revoke: (id, connection) => audited(resources, revoke(resources, identity, id, connection)),
+  revoke: (id, connection, options) => audited(resources, revoke(resources, identity, id, connection, options)),
   grants: (id, input = {}) => listGrants(resources, identity, id, input),
 })

@@ -27,7 +27,7 @@ import {
   toGrant,
 } from "../../policy/Grant.ts"
 import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
-import { accessOfAgent, compareRefs, type VisibleConnection } from "./access.ts"
+import { accessOfAgent, compareRefs, type VisibleConnection, visibleConnection } from "./access.ts"
 import { requireAgent } from "./Agents.ts"
 import { eventOf } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
@@ -40,7 +40,16 @@ export interface ListGrantsInput {
   /** At most so many. Default: all. */
   readonly limit?: number | undefined
   /** The last grant of the page before. */
-  readonly after?: Pick<Grant, "connection" | "subject"> | undefined
+  readonly after?: GrantPosition | undefined
+}
+
+/** Where a page of grants goes on. */
+export type GrantPosition = Pick<Grant, "connection" | "subject"> & Partial<Pick<Grant, "delegatedBy">>
+
+/** Which grants of a connection to take back. */
+export interface RevokeGrantOptions {
+  /** `null`: what was granted directly; an agent's id: what that agent handed on. Default: both. */
+  readonly delegatedBy?: string | null | undefined
 }
 
 /** What granting can fail with. Nothing is stored then. */
@@ -92,16 +101,20 @@ export const delegate = (
 
 /**
  * Takes back what was granted of a connection: the organisation of its own, users of theirs and of what they were lent, an agent what it
- * handed on. What was not granted is revoked already.
+ * handed on and nothing else. What was not granted is revoked already.
  */
 export const revoke = (
   resources: Resources,
   identity: Identity,
   agent: string,
   ref: ConnectionRef,
+  { delegatedBy }: RevokeGrantOptions = {},
 ): Effect.Effect<void, AgentNotFoundError | InvalidGrantError | StoreUnavailableError> =>
   Effect.gen(function* () {
     const { access } = resources.store
+    if (delegatedBy !== undefined && !isTextOrNull(delegatedBy)) {
+      return yield* invalid("delegatedBy", "must be an agent's id, or null for what was granted directly.")
+    }
     yield* requireAgent(resources, identity, agent)
     if (ref.owner === "org" && identity.subject !== null && identity.agent === undefined) {
       return yield* invalid(
@@ -110,11 +123,15 @@ export const revoke = (
       )
     }
     const name = connectionIdentifier(ref.name)
+    if (name === undefined) return
+    // By the name that it has now, and by the one that it was granted under: either is what somebody means to take back.
+    const named = { owner: ref.owner, integration: ref.integration, name }
+    const meant = yield* visibleConnection(resources, identity, named)
     for (const record of yield* access.listGrants(identity.tenant, agent)) {
       const { grantedAs } = record
-      if (grantedAs.integration !== ref.integration || grantedAs.owner !== ref.owner || grantedAs.name !== name)
-        continue
-      if (!mayRevoke(identity, record)) continue
+      const isMeant = meant !== undefined && isSameConnection(storedRow(meant), record.connection)
+      if (!isMeant && compareRefs(grantedAs, named) !== 0) continue
+      if (!mayRevoke(identity, record) || (delegatedBy !== undefined && delegatedBy !== record.delegatedBy)) continue
       const revoked = eventOf(grantedAs, { type: "grant.revoked", agentId: agent })
       yield* commitChange(resources, identity, access.removeGrant(record), revoked)
     }
@@ -126,8 +143,8 @@ const mayRevoke = ({ subject, agent }: Identity, { connection, delegatedBy, ...r
 }
 
 /**
- * What an agent was granted of the connections that the caller may grant, ordered by connection and by the user for whom it counts; of an
- * agent, what it handed on.
+ * What an agent was granted of the connections that the caller may grant, ordered by connection, by the user for whom it counts, and by who
+ * handed it on; of an agent, what it handed on.
  *
  * The grants are read whole, as every call of that agent does; of the connections, those of the page.
  */
@@ -157,22 +174,30 @@ export const listGrants = (
     return listed
   })
 
-type GrantOrder = Pick<GrantRecord, "grantedAs" | "subject">
+type GrantOrder = Pick<GrantRecord, "grantedAs" | "subject" | "delegatedBy">
 
 /** As a host sees them, so that the last grant of a page says where the next one begins. */
-const compareGrants = (one: GrantOrder, other: GrantOrder): number => {
-  const [before, after] = [one.subject ?? "", other.subject ?? ""]
-  return compareRefs(one.grantedAs, other.grantedAs) || (before < after ? -1 : before > after ? 1 : 0)
+const compareGrants = (one: GrantOrder, other: GrantOrder): number =>
+  compareRefs(one.grantedAs, other.grantedAs) ||
+  compareTexts(one.subject, other.subject) ||
+  compareTexts(one.delegatedBy, other.delegatedBy)
+
+const compareTexts = (one: string | null, other: string | null): number => {
+  const [before, after] = [one ?? "", other ?? ""]
+  return before < after ? -1 : before > after ? 1 : 0
 }
 
-const positionOf = (after: Pick<Grant, "connection" | "subject">): Effect.Effect<GrantOrder, InvalidGrantError> => {
+const positionOf = (after: GrantPosition): Effect.Effect<GrantOrder, InvalidGrantError> => {
   // Hosts hand this through from outside.
-  const { connection, subject = null } = (after ?? {}) as { readonly connection?: unknown; readonly subject?: unknown }
+  const given = (after ?? {}) as Readonly<Record<string, unknown>>
+  const { connection, subject = null, delegatedBy = null } = given
   const grantedAs = typeof connection === "string" ? parseConnectionAddress(connection) : undefined
-  return grantedAs === undefined || (subject !== null && typeof subject !== "string")
-    ? invalid("after", "must be the last grant of the page before, or its connection and subject.")
-    : Effect.succeed({ grantedAs, subject })
+  return grantedAs === undefined || !isTextOrNull(subject) || !isTextOrNull(delegatedBy)
+    ? invalid("after", "must be the last grant of the page before, or its connection, subject and delegatedBy.")
+    : Effect.succeed({ grantedAs, subject, delegatedBy })
 }
+
+const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === "string"
 
 /** A sub-agent that was made under this very agent. */
 export const requireSubAgent = (
@@ -221,6 +246,9 @@ const checkHolder = (
   const excess = access === undefined ? undefined : excessOf(access, scope)
   return excess === undefined ? Effect.void : Effect.fail(new GrantTooWideError({ holder, excess }))
 }
+
+const isSameConnection = (one: ConnectionKey, other: ConnectionKey): boolean =>
+  one.subject === other.subject && compareRefs(one, other) === 0
 
 /** The connection as the store has it, whoever looks at it. */
 const storedRow = (connection: VisibleConnection): ConnectionRow => (connection.lender ?? connection).row

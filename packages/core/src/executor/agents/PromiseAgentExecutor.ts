@@ -92,7 +92,7 @@ export class SubAgents {
   }
 
   /**
-   * Hands a connection on. It ends for the sub-agent when it ends for the agent.
+   * Hands a connection on, beside whatever its owner granted the sub-agent. It ends for the sub-agent when it ends for the agent.
    *
    * Rejects with `AgentNotFoundError`, `ConnectionNotFoundError`, `InvalidGrantError`, and with `GrantTooWideError` for more than the
    * agent has.
@@ -101,7 +101,7 @@ export class SubAgents {
     return runPromise(this.#effect.grant(id, input))
   }
 
-  /** Takes back what the agent handed on. */
+  /** Takes back what the agent handed on, and nothing that somebody else granted. */
   revoke(id: string, connection: ConnectionRef): Promise<void> {
     return runPromise(this.#effect.revoke(id, connection))
   }

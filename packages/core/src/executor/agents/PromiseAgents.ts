@@ -5,7 +5,7 @@ import type { Grant, GrantInput } from "../../policy/Grant.ts"
 import { runPromise } from "../runPromise.ts"
 import type { ListAgentsInput, RotateKeyOptions } from "./Agents.ts"
 import type { EffectAgents } from "./EffectAgents.ts"
-import type { ListGrantsInput } from "./Grants.ts"
+import type { ListGrantsInput, RevokeGrantOptions } from "./Grants.ts"
 
 /** The tenant's agents, and what they were granted. */
 export class Agents {
@@ -62,7 +62,8 @@ export class Agents {
   }
 
   /**
-   * Lets an agent use a connection, in place of what the caller granted it of that connection before.
+   * Lets an agent use a connection, in place of what the caller granted it of that connection before. What an agent above it hands on
+   * stands beside that.
    *
    * A user's connection is granted by that user and counts only while the agent acts for them; the organisation's by an executor without
    * a subject, and counts whomever the agent acts for. What is shared with a user they may grant within the share. Rejects with
@@ -74,16 +75,17 @@ export class Agents {
   }
 
   /**
-   * Takes a grant back, from the agent's next call on: one of the organisation's connections by an executor without a subject. What is
-   * not granted is revoked already. Rejects with `AgentNotFoundError` and `InvalidGrantError`.
+   * Takes back what the agent was granted of a connection, from its next call on: of the organisation's connections by an executor without
+   * a subject. That includes what the agent above it handed on, unless `delegatedBy` names the one or the other. What is not granted is
+   * revoked already. Rejects with `AgentNotFoundError` and `InvalidGrantError`.
    */
-  revoke(id: string, connection: ConnectionRef): Promise<void> {
-    return runPromise(this.#effect.revoke(id, connection))
+  revoke(id: string, connection: ConnectionRef, options?: RevokeGrantOptions): Promise<void> {
+    return runPromise(this.#effect.revoke(id, connection, options))
   }
 
   /**
    * What the agent was granted of the organisation's connections and of the acting user's, ordered by connection, then by the user for whom
-   * it counts; all unless `limit` says otherwise. Rejects with `AgentNotFoundError`, and with `InvalidGrantError` for what is no page.
+   * it counts, then by who handed it on; all unless `limit` says otherwise. Rejects with `AgentNotFoundError`, and with `InvalidGrantError` for what is no page.
    */
   grants(id: string, input?: ListGrantsInput): Promise<ReadonlyArray<Grant>> {
     return runPromise(this.#effect.grants(id, input))

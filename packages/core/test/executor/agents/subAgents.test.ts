@@ -164,6 +164,103 @@ describe("a sub-agent", () => {
     expect(await rejectionOf(read())).toMatchObject({ _tag: "ConnectionNotFoundError" })
   })
 
+  describe("that was granted an account directly", () => {
+    const remove = "tools.api.org.main.issues.delete"
+
+    /** The helper may read by the organisation's own grant, and is handed something by its lead. */
+    const grantedTwice = async () => {
+      const stage = await leadAndHelper()
+      await stage.executor.agents.grant("helper", { connection: main, access: "read" })
+      const [lead, helper] = [await stage.executor.asAgent("lead"), await stage.executor.asAgent("helper")]
+      const tools = async () => (await helper.tools.list()).map(({ name }) => name).sort()
+      return { ...stage, lead, helper, tools }
+    }
+
+    it("keeps that when its parent hands on less, and when its parent takes that back", async () => {
+      const { executor, lead, helper, tools } = await grantedTwice()
+      const [direct] = await executor.agents.grants("helper")
+      await lead.subAgents.grant("helper", { connection: main, access: "read", tools: ["issues.list"] })
+      expect(await tools()).toEqual(["issues.list", "users.list"])
+      expect(await executor.agents.grants("helper")).toEqual([
+        direct,
+        expect.objectContaining({ delegatedBy: "lead", tools: ["issues.list"] }),
+      ])
+      expect(await lead.subAgents.grants("helper")).toMatchObject([{ delegatedBy: "lead" }])
+      await lead.subAgents.revoke("helper", main)
+      expect(await executor.agents.grants("helper")).toEqual([direct])
+      expect(arrived(await helper.execute(list))).toBe(secretOf(null, "main"))
+    })
+
+    it("has besides what its parent hands on, for as long as the parent has it", async () => {
+      const { executor, lead, helper, tools } = await grantedTwice()
+      await lead.subAgents.grant("helper", { connection: main, access: "write", tools: ["issues.create"] })
+      expect(await tools()).toEqual(["issues.create", "issues.list", "users.list"])
+      expect(await rejectionOf(helper.execute(remove))).toMatchObject({ _tag: "AccessDeniedError", missing: "write" })
+      await executor.agents.grant("lead", { connection: main, access: "read" })
+      expect(await tools()).toEqual(["issues.list", "users.list"])
+    })
+
+    it("has each of the two replaced by whoever gave it, and by nobody else", async () => {
+      const { executor, lead, tools } = await grantedTwice()
+      for (const wanted of ["issues.create", "issues.delete"]) {
+        await lead.subAgents.grant("helper", { connection: main, access: "write", tools: [wanted] })
+        expect(await tools()).toEqual([wanted, "issues.list", "users.list"].sort())
+      }
+      await executor.agents.grant("helper", { connection: main, access: "read", tools: ["users.*"] })
+      expect(await tools()).toEqual(["issues.delete", "users.list"])
+      expect(await executor.agents.grants("helper")).toMatchObject([
+        { delegatedBy: null, tools: ["users.*"] },
+        { delegatedBy: "lead", tools: ["issues.delete"] },
+      ])
+    })
+
+    it("has either of the two taken back by the owner, or both", async () => {
+      const { executor, lead, tools } = await grantedTwice()
+      const handOn = () => lead.subAgents.grant("helper", { connection: main, access: "write" })
+      const byWhom = async () => (await executor.agents.grants("helper")).map(({ delegatedBy }) => delegatedBy)
+      await handOn()
+      await executor.agents.revoke("helper", main, { delegatedBy: "lead" })
+      expect(await byWhom()).toEqual([null])
+      await handOn()
+      await executor.agents.revoke("helper", main, { delegatedBy: "nobody" })
+      expect(await byWhom()).toEqual([null, "lead"])
+      await executor.agents.revoke("helper", main, { delegatedBy: null })
+      expect(await byWhom()).toEqual(["lead"])
+      await executor.agents.grant("helper", { connection: main, access: "read" })
+      await executor.agents.revoke("helper", main)
+      expect(await byWhom()).toEqual([])
+      expect(await tools()).toEqual([])
+      const wrong = executor.agents.revoke("helper", main, { delegatedBy: 1 as unknown as string })
+      expect(await rejectionOf(wrong)).toMatchObject({ _tag: "InvalidGrantError", field: "delegatedBy" })
+    })
+
+    it("has both in lists that go on page by page", async () => {
+      const { executor, lead } = await grantedTwice()
+      await lead.subAgents.grant("helper", { connection: main, access: "write" })
+      const all = await executor.agents.grants("helper")
+      const first = await executor.agents.grants("helper", { limit: 1 })
+      const second = await executor.agents.grants("helper", { limit: 1, after: first[0] })
+      expect([...first, ...second]).toEqual(all)
+      expect(await executor.agents.grants("helper", { after: second[0] })).toEqual([])
+    })
+  })
+
+  it("has what it was handed taken back by the name that its parent sees now, and by the one it was handed under", async () => {
+    const { executor, connect, as } = await leadAndHelper()
+    await connect("alice", "own")
+    await as("alice").connections.share(own, { with: { agent: "lead" }, access: "read" })
+    const forAlice = await as("alice").asAgent("lead")
+    const forNobody = await executor.asAgent("lead")
+    for (const name of ["own", "ownOfAlice"]) {
+      expect(await forAlice.subAgents.grant("helper", { connection: own, access: "read" })).toMatchObject({
+        subject: null,
+        connection: "tools.api.user.own",
+      })
+      await forNobody.subAgents.revoke("helper", { owner: "user", integration: "api", name })
+      expect(await forNobody.subAgents.grants("helper")).toEqual([])
+    }
+  })
+
   it("is shared with by an owner only where its parent has as much", async () => {
     const { connect, as } = await leadAndHelper()
     await connect("alice", "own")
