@@ -215,6 +215,7 @@ export {
   type Plugin,
   type PluginContext,
   type PluginHandlers,
+  type ReleaseInput,
   type ResolveToolsInput,
   type Send,
   type SendRequest,
