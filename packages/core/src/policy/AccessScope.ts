@@ -3,7 +3,7 @@
  *
  * Pure values and decisions; `Grant.ts` and `Share.ts` keep them with whom they are for.
  */
-import { covers, matches } from "./ToolPattern.ts"
+import { compileGlob, type Glob } from "./Glob.ts"
 
 /** `read`: tools that say they only read, and requests that do. `write`: everything else. Neither includes the other. */
 export type Access = "read" | "write"
@@ -38,7 +38,7 @@ export const isOver = ({ expiresAt }: AccessScope, now: number): boolean => expi
 
 /** Whether a scope is about a tool, or about requests of one's own, be it for reading or for writing. */
 export const concerns = ({ tools }: AccessScope, tool: string | null): boolean =>
-  tools === null || (tool !== null && tools.some((pattern) => matches(pattern, tool)))
+  tools === null || (tool !== null && globsOf(tools).some(({ matches }) => matches(tool)))
 
 /** Whether a scope permits what is needed. Does not look at the time. */
 export const permits = (scope: AccessScope, need: AccessNeed): boolean =>
@@ -55,4 +55,15 @@ export const isWithin = (
 ): boolean =>
   scope.access.includes(access) &&
   (scope.expiresAt === null || (expiresAt !== null && expiresAt <= scope.expiresAt)) &&
-  (scope.tools === null || (tool !== null && scope.tools.some((pattern) => covers(pattern, tool))))
+  (scope.tools === null || (tool !== null && globsOf(scope.tools).some(({ matches }) => matches(tool))))
+
+/** Scopes are the same objects as long as nothing has changed, so each list is read once. */
+const globsOf = (patterns: ReadonlyArray<string>): ReadonlyArray<Glob> => {
+  const known = globs.get(patterns)
+  if (known !== undefined) return known
+  const read = patterns.map(compileGlob)
+  globs.set(patterns, read)
+  return read
+}
+
+const globs = new WeakMap<ReadonlyArray<string>, ReadonlyArray<Glob>>()

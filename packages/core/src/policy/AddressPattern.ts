@@ -7,6 +7,7 @@
  */
 import { connectionIdentifier, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import { quote } from "../error/KeywardError.ts"
+import { anyText, compileGlob, type Glob } from "./Glob.ts"
 
 /** A pattern that was read; see the file's header. */
 export interface AddressPattern {
@@ -17,21 +18,13 @@ export interface AddressPattern {
   readonly tool: Glob
 }
 
-/** One part of a pattern. */
-interface Glob {
-  /** What it matches alone, where it holds no `*`. */
-  readonly literal: string | undefined
-  /** What all that it matches begins with. */
-  readonly prefix: string
-  readonly matches: (text: string) => boolean
-}
-
 /** Reads a pattern; answers the fault of one that cannot match any address, and of one that is not spelled as a pattern. */
 export const parseAddressPattern = (pattern: unknown): AddressPattern | { readonly fault: string } => {
   if (typeof pattern !== "string" || pattern === "") return fault('must be text, such as "tools.github.*".')
   if (pattern.length > longestPattern) return fault(`must be at most ${longestPattern} characters long.`)
   if (!pattern.isWellFormed()) return fault("must be well-formed text; no address is anything else.")
-  if (pattern === "*" || pattern === "**") return { text: pattern, integration: any, owner: any, name: any, tool: any }
+  if (pattern === "*" || pattern === "**")
+    return { text: pattern, integration: anyText, owner: anyText, name: anyText, tool: anyText }
   if (/\*\*(?!$)/u.test(pattern)) return fault('"**" may stand at the end only; write one "*" per part.')
   const parts = addressParts(pattern.replace(/\*\*$/u, "*"))
   if (parts[0] !== "tools") return fault('must begin with "tools.", as every address does, or be "*".')
@@ -48,7 +41,13 @@ export const parseAddressPattern = (pattern: unknown): AddressPattern | { readon
     nameFault(name) ??
     (withoutStars(tool).length > longestTool ? `names a tool of more than ${longestTool} characters.` : undefined)
   if (misfit !== undefined) return fault(misfit)
-  return { text: pattern, integration: glob(integration), owner: glob(owner), name: glob(name), tool: glob(tool) }
+  return {
+    text: pattern,
+    integration: compileGlob(integration),
+    owner: compileGlob(owner),
+    name: compileGlob(name),
+    tool: compileGlob(tool),
+  }
 }
 
 /** Whether a tool of a connection is among those that a pattern is about. */
@@ -73,7 +72,7 @@ const integrationFault = (part: string): string | undefined =>
     : `names the integration ${quote(part)}, and a slug is 1 to 128 letters, digits, "_", "-" or "$".`
 
 const ownerFault = (part: string): string | undefined => {
-  const { matches } = glob(part)
+  const { matches } = compileGlob(part)
   return matches("org") || matches("user")
     ? undefined
     : `names the owner ${quote(part)}; an address has "org" or "user" after the integration.`
@@ -93,33 +92,5 @@ const nameFault = (part: string): string | undefined => {
 }
 
 const withoutStars = (part: string): string => part.replaceAll("*", "")
-
-/** Compiles one part; what it costs grows with the text, however many stars there are. */
-const glob = (part: string): Glob => {
-  const pieces = part.split(/\*+/u)
-  const [first = ""] = pieces
-  if (pieces.length === 1) return { literal: part, prefix: part, matches: (text) => text === part }
-  const last = pieces[pieces.length - 1] ?? ""
-  const middle = pieces.slice(1, -1)
-  if (first === "" && last === "" && middle.length === 0) return any
-  return {
-    literal: undefined,
-    prefix: first,
-    matches: (text) => {
-      if (!text.startsWith(first)) return false
-      const end = text.length - last.length
-      let from = first.length
-      // The earliest place for each piece leaves the most room for those that follow.
-      for (const piece of middle) {
-        const found = text.indexOf(piece, from)
-        if (found === -1) return false
-        from = found + piece.length
-      }
-      return from <= end && text.endsWith(last)
-    },
-  }
-}
-
-const any: Glob = { literal: undefined, prefix: "", matches: () => true }
 
 const fault = (text: string): { readonly fault: string } => ({ fault: text })
