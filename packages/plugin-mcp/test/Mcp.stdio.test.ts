@@ -182,6 +182,19 @@ describe("a local command", () => {
     expect(textOf(await calling)).toBe("accept")
   })
 
+  it("asks nobody while several calls are under way, as it does not say which of them it asks for", async () => {
+    const { executor, connect } = await setUp({ kind: "asking" })
+    await connect()
+    const asked: Array<unknown> = []
+    const onElicitation = (request: unknown) => {
+      asked.push(request)
+      return { action: "accept" } as const
+    }
+    const calls = ["one", "other"].map(() => call(executor, "ask", {}, { onElicitation }))
+    for (const result of await Promise.all(calls)) expect(textOf(result)).toBe("cancel")
+    expect(asked).toEqual([])
+  })
+
   it("that crashes again and again is left alone for a while", async () => {
     const { executor, file, connect } = await setUp({ plugin: { maxRestarts: 2 } })
     await connect()

@@ -77,14 +77,14 @@ const serveTouchy = (): void => {
   })
 }
 
-/** Asks its question when a call and a listing are under way, and answers neither before it was answered. */
+/** Asks its question when two calls, or a call and a listing, are under way, and answers neither before it was answered. */
 const serveAsking = (): void => {
   noteStart()
   const send = (message: object): void => {
     process.stdout.write(`${JSON.stringify({ jsonrpc: "2.0", ...message })}\n`)
   }
   const tools = { tools: [{ name: "ask", inputSchema: { type: "object" }, annotations }] }
-  const waiting = new Map<string, number>()
+  const waiting = new Map<number, string>()
   createInterface({ input: process.stdin }).on("line", (line) => {
     const { id, method, result } = JSON.parse(line) as {
       readonly id?: number
@@ -93,14 +93,14 @@ const serveAsking = (): void => {
     }
     if (id === undefined) return
     if (result !== undefined) {
-      send({ id: waiting.get("tools/call"), result: text(result.action) })
-      send({ id: waiting.get("tools/list"), result: tools })
+      for (const [one, asked] of waiting)
+        send({ id: one, result: asked === "tools/call" ? text(result.action) : tools })
     } else if (method === "initialize") {
       const serverInfo = { name: "asking", version: "0" }
       send({ id, result: { protocolVersion: "2025-06-18", capabilities: { tools: {} }, serverInfo } })
     } else if (method === "tools/list" && !existsSync(`${file}.waiting`)) send({ id, result: tools })
     else if (method === "tools/list" || method === "tools/call") {
-      waiting.set(method, id)
+      waiting.set(id, method)
       const requestedSchema = { type: "object", properties: {} }
       if (waiting.size === 2) {
         send({ id: "question", method: "elicitation/create", params: { message: "Sure?", requestedSchema } })
