@@ -78,7 +78,7 @@ export class ConnectionCredentialError extends taggedError<ConnectionCredentialE
     retryAfterMs: Schema.optionalKey(Schema.Number),
     /** Scopes that the service asks for, separated by spaces. */
     scope: Schema.optionalKey(Schema.String),
-    /** Where a person starts the renewal; of the organisation's account only where the organisation itself calls. */
+    /** Where a person starts the renewal; never for an agent where the account is the organisation's. */
     authorizeUrl: Schema.optionalKey(Schema.String),
     /** Where the host sends people; see `connectUrl` of the config. */
     connectUrl: Schema.optionalKey(Schema.String),

@@ -11,7 +11,7 @@ import { identityModeOf } from "../../integration/Integration.ts"
 import { scopeSet, scopeUnion } from "../../oauth/TokenSet.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
 import type { Resources } from "../Resources.ts"
-import { connectUrlOf, isTheirsToConnect } from "../select/whoConnects.ts"
+import { connectUrlOf, isTheirsToRenew } from "../select/whoConnects.ts"
 import type { GrantedConnection } from "./GrantedConnection.ts"
 import { offeredFlowUrl } from "./offeredFlow.ts"
 import type { WiderScope } from "./StartingFlow.ts"
@@ -78,7 +78,7 @@ const wayOn = (
   const { identity, row, integration } = selected
   const connectUrl = connectUrlOf(resources, identity, row)
   const place = connectUrl === undefined ? {} : { connectUrl }
-  if (!isTheirsToConnect(identity, row.owner, identityModeOf(integration))) {
+  if (!isTheirsToRenew(identity, row.owner, identityModeOf(integration))) {
     const at = connectUrl === undefined ? "" : " at connectUrl"
     const who = `It is the organisation's; an administrator has to act${at}: ${nextStep}`
     return Effect.succeed({ nextStep: who, ...place })

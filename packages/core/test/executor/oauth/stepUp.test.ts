@@ -82,24 +82,26 @@ describe("the organisation's account", () => {
     return { ...account, organisation, flows }
   }
 
-  it("is authorized further by whoever acts for the organisation, through a link of theirs", async () => {
-    const { organisation, server } = await lackingScope()
-    const failure = failureOf(await organisation.execute(address))
-    await organisation.oauth.complete({ callbackUrl: await server.visit(linkOf(failure.details)) })
-    expect((await organisation.execute(address)).ok).toBe(true)
+  it("is authorized further by whoever acts for the organisation, and by a user, each through a link of their own", async () => {
+    const { executor, organisation, server } = await lackingScope()
+    const bob = executor.withIdentity({ subject: "bob" })
+    const links = [executor, bob, organisation].map(async (caller) =>
+      linkOf(failureOf(await caller.execute(address)).details),
+    )
+    const [mine = "", his = "", its = ""] = await Promise.all(links)
+    expect(new Set([mine, his, its]).size).toBe(3)
+    const callbackUrl = await server.visit(his)
+    await expect(executor.oauth.complete({ callbackUrl })).rejects.toBeDefined()
+    await organisation.oauth.complete({ callbackUrl: await server.visit(its) })
+    expect((await executor.execute(address)).ok).toBe(true)
   })
 
-  it("is not connected by a link in the hands of a user or an agent, who are told what is needed and where", async () => {
+  it("is not connected by a link in the hands of an agent, which is told what is needed and where", async () => {
     const connectUrl = ({ integration, owner, subject }: ConnectionNeed): string =>
       `https://host.example/connect/${integration}?as=${owner}&for=${subject}`
     const { executor, organisation, flows } = await lackingScope({ connectUrl })
     const before = flows()
-    for (const caller of [
-      executor,
-      executor.withIdentity({ subject: "bob" }),
-      await executor.asAgent("bot"),
-      await organisation.asAgent("bot"),
-    ]) {
+    for (const caller of [await executor.asAgent("bot"), await organisation.asAgent("bot")]) {
       const place = `https://host.example/connect/files?as=org&for=${caller.identity.subject}`
       const failure = failureOf(await caller.execute(address))
       expect(failure).toMatchObject({
@@ -114,19 +116,21 @@ describe("the organisation's account", () => {
     expect(flows()).toBe(before)
   })
 
-  it("of an integration that administrators connect is nobody's to connect by a link of a call", async () => {
+  it("of an integration that administrators connect is no user's to connect by a link of a call", async () => {
     const { organisation, executor, flows } = await lackingScope()
     await executor.integrations.setIdentityMode("files", "admin")
     const before = flows()
-    const { details } = failureOf(await organisation.execute(address))
+    const { details } = failureOf(await executor.execute(address))
     expect(details).toMatchObject({ nextStep: expect.stringContaining("an administrator has to act:") })
     expect(details).not.toHaveProperty("authorizeUrl")
     expect(details).not.toHaveProperty("connectUrl")
     expect(flows()).toBe(before)
+    expect(linkOf(failureOf(await organisation.execute(address)).details)).toContain("/authorize")
   })
 
   it("says the same where a request of one's own fails", async () => {
     const { executor, server, organisation } = await lackingScope({ connectUrl: "https://host.example/connect" })
+    await executor.integrations.setIdentityMode("files", "admin")
     server.endGrants()
     server.expireAccessTokens()
     const rejected = async (caller: { readonly connections: { fetch(ref: ConnectionRef): typeof fetch } }) => {
