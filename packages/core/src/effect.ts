@@ -8,6 +8,7 @@
 export { createEffectExecutor as createExecutor } from "./executor/createExecutor.ts"
 export type {
   AgentAdmissionError,
+  AsAgentError,
   EffectAgentConnections,
   EffectAgentExecutor,
   EffectAgentTools,

@@ -73,6 +73,7 @@ export { openIdentity, sealIdentity } from "./identity/sealIdentity.ts"
 export {
   AccessDeniedError,
   AgentConflictError,
+  AgentKeyRequiredError,
   AgentNotFoundError,
   GrantTooWideError,
   InvalidAgentError,

@@ -7,7 +7,13 @@ import * as Effect from "effect/Effect"
 import type { Identity, IdentityInput, InvalidIdentityError } from "../identity/Identity.ts"
 import type { InvalidSealedIdentityError, InvalidSealOptionsError, OpenedIdentity } from "../identity/SealedIdentity.ts"
 import type { ToolResult } from "../tool/ToolResult.ts"
-import { type AgentAdmissionError, asAgent, type EffectAgentExecutor } from "./agents/AgentExecutor.ts"
+import {
+  type AgentAdmissionError,
+  asAgent,
+  type AsAgentError,
+  asVerifiedAgent,
+  type EffectAgentExecutor,
+} from "./agents/AgentExecutor.ts"
 import { agentsOf, type EffectAgents } from "./agents/EffectAgents.ts"
 import { auditOf, type EffectAudit } from "./audit/Audit.ts"
 import { type CallOptions, callTool, executeTool } from "./call/callTool.ts"
@@ -60,8 +66,11 @@ export interface EffectExecutor {
     EffectExecutor | EffectAgentExecutor,
     InvalidSealedIdentityError | InvalidSealOptionsError | AgentAdmissionError
   >
-  /** What an agent of this tenant is given, by its id or by the key that it shows; it acts for this executor's subject. */
-  asAgent(idOrKey: string): Effect.Effect<EffectAgentExecutor, AgentAdmissionError>
+  /**
+   * What an agent of this tenant is given, by its id or by the key that it shows; it acts for this executor's subject. Where only sealed
+   * identities are believed, by its key.
+   */
+  asAgent(idOrKey: string): Effect.Effect<EffectAgentExecutor, AsAgentError>
   /** A plugin's extension by the plugin's id; `undefined` when it has none. */
   extension(pluginId: string): object | undefined
   close(): Effect.Effect<void>
@@ -91,7 +100,7 @@ export const makeExecutor = (resources: Resources, identity: Identity): EffectEx
         (other): Effect.Effect<EffectExecutor | EffectAgentExecutor, AgentAdmissionError> =>
           other.agent === undefined
             ? Effect.succeed(makeExecutor(resources, other))
-            : asAgent(resources, other, other.agent),
+            : asVerifiedAgent(resources, other, other.agent),
       ),
     asAgent: (idOrKey) => asAgent(resources, identity, idOrKey),
     extension: (id) => {

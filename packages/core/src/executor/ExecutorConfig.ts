@@ -106,7 +106,7 @@ export interface AuditOptions {
 
 /** How an executor opens the tokens of its host's edge. */
 export interface SealedIdentityConfig extends OpenIdentityOptions {
-  /** Whether `withIdentity` takes nothing but what came out of a token. Default: no. */
+  /** Whether `withIdentity` takes nothing but what came out of a token, and `asAgent` nothing but a key. Default: no. */
   readonly isRequired?: boolean | undefined
 }
 

@@ -104,7 +104,8 @@ export class PromiseExecutor<Plugins extends ReadonlyArray<Plugin> = ReadonlyArr
   /**
    * The executor of an agent, by its id or by the key that it shows, acting for this executor's subject. Cheap enough to call per request.
    *
-   * What the agent may do is looked up with each of its calls. Rejects with `AgentNotFoundError` or `InvalidAgentKeyError`.
+   * What the agent may do is looked up with each of its calls. Rejects with `AgentNotFoundError` or `InvalidAgentKeyError`, and where the
+   * config says that only sealed identities are believed, with `AgentKeyRequiredError` for a plain id.
    */
   async asAgent(idOrKey: string): Promise<AgentExecutor> {
     return new AgentExecutor(await runPromise(this.#effect.asAgent(idOrKey)))

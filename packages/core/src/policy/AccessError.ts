@@ -22,6 +22,17 @@ export class InvalidAgentKeyError extends taggedError<InvalidAgentKeyError>()("I
   }
 }
 
+/** An agent was named by its id alone, where the host believes only what can be checked (`sealedIdentity.isRequired`). */
+export class AgentKeyRequiredError extends taggedError<AgentKeyRequiredError>()(
+  "AgentKeyRequiredError",
+  { agent: Schema.String },
+  401,
+) {
+  override get message(): string {
+    return `The plain agent id ${quote(this.agent)} is not believed, because sealedIdentity.isRequired is set. Pass the agent's key, which agents.create and agents.rotateKey answer, or have the edge seal the agent's id and use withSealedIdentity.`
+  }
+}
+
 /** An agent as it was asked for cannot exist; `field` names the part at fault. Nothing was stored. */
 export class InvalidAgentError extends taggedError<InvalidAgentError>()(
   "InvalidAgentError",

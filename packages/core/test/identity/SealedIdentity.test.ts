@@ -12,6 +12,7 @@ import {
   type IdentityKey,
   InvalidSealedIdentityError,
   InvalidSealOptionsError,
+  memoryStore,
   type OpenedIdentity,
   openIdentity,
   type ReplayStore,
@@ -421,6 +422,34 @@ describe("an executor for a sealed caller", () => {
     const opened = await openIdentity(await sealIdentity(alice, sealedIdentity), sealedIdentity)
     expect(refused(opened)).toBe("taken")
     expect(refused(plain(opened))).toBe("not_sealed")
+  })
+
+  it("believes no agent's plain id then, but a key or a token that names the agent", async () => {
+    const store = memoryStore()
+    await using open = await createExecutor({ tenant: "acme", store, sealedIdentity })
+    const { key = "" } = await open.agents.create({ id: "bot", key: true })
+    await open.agents.create({ id: "keyless" })
+    expect((await open.asAgent("bot")).identity).toMatchObject({ agent: "bot" })
+    await using strict = await createExecutor({
+      tenant: "acme",
+      store,
+      sealedIdentity: { ...sealedIdentity, isRequired: true },
+    })
+    for (const id of ["bot", "keyless", "nobody", ""]) {
+      const error = await rejectionOf(strict.asAgent(id))
+      expect(error).toMatchObject({ _tag: "AgentKeyRequiredError", agent: id, httpStatus: 401 })
+      expect((error as Error).message).toContain("Pass the agent's key")
+    }
+    expect((await strict.asAgent(key)).identity).toEqual({ tenant: "acme", subject: null, agent: "bot" })
+    expect(await rejectionOf(strict.asAgent(`${key.slice(0, -1)}!`))).toMatchObject({ _tag: "InvalidAgentKeyError" })
+    const token = await sealIdentity({ ...alice, agent: "keyless" }, sealedIdentity)
+    const sealed = await strict.withSealedIdentity(token)
+    expect(sealed.identity).toEqual({ tenant: "acme", subject: "alice", agent: "keyless" })
+    // Neither does an executor that came out of a token itself.
+    const caller = await strict.withSealedIdentity(await sealIdentity(alice, sealedIdentity))
+    if (!("asAgent" in caller)) throw new Error("It is an agent's.")
+    expect(await rejectionOf(caller.asAgent("bot"))).toMatchObject({ _tag: "AgentKeyRequiredError" })
+    expect((await caller.asAgent(key)).identity).toMatchObject({ subject: "alice", agent: "bot" })
   })
 
   it("is refused with a config that cannot open anything", async () => {

@@ -12,6 +12,7 @@ import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { Fetch } from "../../integration/Plugin.ts"
 import {
+  AgentKeyRequiredError,
   AgentNotFoundError,
   type InvalidAgentError,
   InvalidAgentKeyError,
@@ -37,6 +38,9 @@ import { listTools, type ListToolsInput, toolSchema, type ToolSchemaError } from
 
 /** Why somebody is not, or no longer, taken for an agent. */
 export type AgentAdmissionError = AgentNotFoundError | InvalidAgentKeyError | StoreUnavailableError
+
+/** What asking for an agent's executor can fail with. */
+export type AsAgentError = AgentAdmissionError | AgentKeyRequiredError
 
 /** `tools` of an agent's executor on the Effect surface. */
 export interface EffectAgentTools {
@@ -88,27 +92,37 @@ export interface EffectAgentExecutor {
   ): Effect.Effect<ToolResult, AgentAdmissionError | ExecuteError>
 }
 
-/** The executor of an agent by its id, or by a key that it shows. */
+/** The executor of an agent by its id, or by a key that it shows; an id is nothing to believe where the host demands proof. */
 export const asAgent = (
   resources: Resources,
   identity: Identity,
   idOrKey: string,
-): Effect.Effect<EffectAgentExecutor, AgentAdmissionError> =>
-  Effect.suspend(() => {
+): Effect.Effect<EffectAgentExecutor, AsAgentError> =>
+  Effect.suspend((): Effect.Effect<EffectAgentExecutor, AsAgentError> => {
     // Hosts hand this through from outside.
     const given: unknown = idOrKey
     if (typeof given !== "string") return Effect.fail(new AgentNotFoundError({ agent: typeof given }))
-    const isKey = isAgentKey(idOrKey)
-    const id = isKey ? agentOfKey(idOrKey) : idOrKey
-    if (id === undefined) return Effect.fail(new InvalidAgentKeyError())
-    const { tenant, subject } = identity
-    const admission = new Admission(
-      resources,
-      { tenant, subject, agent: id },
-      isKey ? hashAgentKey(idOrKey) : undefined,
-    )
-    return Effect.map(admission.admit(), () => makeAgentExecutor(resources, admission))
+    if (isAgentKey(idOrKey)) {
+      const id = agentOfKey(idOrKey)
+      return id === undefined
+        ? Effect.fail(new InvalidAgentKeyError())
+        : asVerifiedAgent(resources, identity, id, hashAgentKey(idOrKey))
+    }
+    return resources.sealedIdentity?.isRequired === true
+      ? Effect.fail(new AgentKeyRequiredError({ agent: idOrKey }))
+      : asVerifiedAgent(resources, identity, idOrKey)
   })
+
+/** The executor of an agent whose id the host vouches for, as of one in a token of its edge, or who shows a key of this hash. */
+export const asVerifiedAgent = (
+  resources: Resources,
+  { tenant, subject }: Identity,
+  agent: string,
+  keyHash?: string,
+): Effect.Effect<EffectAgentExecutor, AgentAdmissionError> => {
+  const admission = new Admission(resources, { tenant, subject, agent }, keyHash)
+  return Effect.map(admission.admit(), () => makeAgentExecutor(resources, admission))
+}
 
 /** Who acts, and by which key; asked anew with each call. */
 class Admission {
