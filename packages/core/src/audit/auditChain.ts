@@ -4,7 +4,8 @@
  * SHA-256 over canonical JSON (RFC 8785: keys in the order of code units, no space), so that anybody can check a chain; HMAC with SHA-256
  * where the host has a key, so that whoever can write to the store cannot make another one.
  */
-import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from "node:crypto"
+import { createHash, createHmac, type KeyObject, timingSafeEqual } from "node:crypto"
+import { readHostKeys } from "../identity/readHostKeys.ts"
 import type { AuditDraft, AuditEntry, AuditHead } from "./AuditEntry.ts"
 
 /** Keys of a chain, the one that new entries are made with first; none: plain hashes. */
@@ -19,11 +20,7 @@ export const firstHash = "0".repeat(64)
 /** Reads what a host passed as key or keys; `undefined` where it is not that. */
 export const readAuditKeys = (
   material: AuditKeyMaterial | ReadonlyArray<AuditKeyMaterial> | undefined,
-): AuditKeys | undefined => {
-  if (material === undefined) return []
-  const keys = (Array.isArray(material) ? (material as ReadonlyArray<unknown>) : [material]).map(readKey)
-  return keys.length === 0 || keys.includes(undefined) ? undefined : (keys as AuditKeys)
-}
+): AuditKeys | undefined => (material === undefined ? [] : readHostKeys(material))
 
 /** The head of a chain that has no entry yet. */
 export const emptyHead = (tenant: string, keys: AuditKeys): AuditHead =>
@@ -84,14 +81,4 @@ const digest = (text: string, key: KeyObject | undefined): string =>
 const isEqual = (found: unknown, expected: string): boolean => {
   const [one, other] = [Buffer.from(typeof found === "string" ? found : ""), Buffer.from(expected)]
   return one.length === other.length && timingSafeEqual(one, other)
-}
-
-const readKey = (material: unknown): KeyObject | undefined => {
-  const bytes =
-    typeof material === "string" && /^[\w+/-]{43,}={0,2}$/.test(material)
-      ? Buffer.from(material, "base64")
-      : material instanceof Uint8Array
-        ? material
-        : undefined
-  return bytes === undefined || bytes.length < 32 ? undefined : createSecretKey(bytes)
 }

@@ -5,6 +5,7 @@
  * key signs, every key verifies, so that keys can be changed while approvals are under way.
  */
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from "node:crypto"
+import { readHostKeys } from "../identity/readHostKeys.ts"
 import type { ApprovalRecord } from "./Approval.ts"
 
 /** Keys, the one that signs first. */
@@ -14,13 +15,9 @@ export type ApprovalKeys = readonly [KeyObject, ...ReadonlyArray<KeyObject>]
 export type ApprovalKeyMaterial = string | Uint8Array
 
 /** Reads what a host passed as key or keys; `undefined` where it is not that. */
-export const readApprovalKeys = (
+export const readApprovalKeys: (
   material: ApprovalKeyMaterial | ReadonlyArray<ApprovalKeyMaterial>,
-): ApprovalKeys | undefined => {
-  const keys = (Array.isArray(material) ? (material as ReadonlyArray<unknown>) : [material]).map(readKey)
-  const [first, ...rest] = keys
-  return first === undefined || rest.includes(undefined) ? undefined : [first, ...(rest as ReadonlyArray<KeyObject>)]
-}
+) => ApprovalKeys | undefined = readHostKeys
 
 /** A key for the life of this process. */
 export const processApprovalKeys = (): ApprovalKeys => [createSecretKey(randomBytes(32))]
@@ -74,13 +71,3 @@ const signed = [
   "conversationKey",
   "version",
 ] as const satisfies ReadonlyArray<keyof ApprovalRecord>
-
-const readKey = (material: unknown): KeyObject | undefined => {
-  const bytes =
-    typeof material === "string" && /^[\w+/-]{43,}={0,2}$/.test(material)
-      ? Buffer.from(material, "base64")
-      : material instanceof Uint8Array
-        ? material
-        : undefined
-  return bytes === undefined || bytes.length < 32 ? undefined : createSecretKey(bytes)
-}
