@@ -15,6 +15,15 @@ const linksOf = (page: string): ReadonlyArray<string> =>
     join(dirname(page), link),
   )
 
+/** The anchors of a page's headings that both GitHub and the site give the same name. */
+const anchorsOf = (page: string): ReadonlyArray<string> =>
+  [...read(page).matchAll(/^#+ (.+)$/gm)].flatMap(([, heading = ""]) => {
+    const text = heading.replaceAll(/\[([^\]]*)\]\([^)]*\)|`/g, "$1").toLowerCase()
+    const onGitHub = text.replaceAll(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(/\s/g, "-")
+    const onSite = text.replaceAll(/[\s~`!@#$%^&*()\-_+=[\]{}|\\;:"'“”‘’<>,.?/]+/g, "-").replaceAll(/^-+|-+$/g, "")
+    return onGitHub === onSite ? [onSite] : []
+  })
+
 const namesIn = (folder: string): ReadonlyArray<string> => readdirSync(join(workspace, folder))
 const pages = ["concepts", "guides", "reference"]
   .flatMap((section) => namesIn(`docs/${section}`).map((name) => `docs/${section}/${name}`))
@@ -26,6 +35,18 @@ describe.each(["README.md", "docs/index.md"])("%s", (front) => {
   it("leads to every concept, guide and page of reference", () => {
     const links = linksOf(front)
     expect(pages.filter((page) => !links.includes(page))).toEqual([])
+  })
+})
+
+describe.each(["README.md", "docs/index.md", "docs/quickstart.md", ...pages])("%s", (page) => {
+  it("links to headings that are there, under the name that GitHub and the site both give them", () => {
+    const links = [...read(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g)].map(
+      ([, path = "", anchor = ""]) => ({
+        target: path === "" ? page : join(dirname(page), path),
+        anchor,
+      }),
+    )
+    expect(links.filter(({ target, anchor }) => !anchorsOf(target).includes(anchor))).toEqual([])
   })
 })
 
