@@ -50,7 +50,9 @@ export const startInventoryApi = async (keyDigest: string, port: number): Promis
     return send(response, 200, item)
   }
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject)
+    server.once("error", (cause) =>
+      reject(new Error(`Port ${port} is taken: does another quickstart run over the same data?`, { cause })),
+    )
     server.listen(port, "127.0.0.1", resolve)
   })
   const { port: bound } = server.address() as AddressInfo
