@@ -11,8 +11,7 @@ import { fakeUpstream } from "@keyward/core/testing"
 import { onePasswordProvider } from "@keyward/provider-onepassword"
 import * as Effect from "effect/Effect"
 import { agents, FakeOp, loginItem } from "../../packages/provider-onepassword/test/fake-op/FakeOp.ts"
-import type { Row } from "./measure.ts"
-import { median } from "./measure.ts"
+import { median, type Row } from "./measure.ts"
 
 const suite = "1password"
 const parallelReads = 10

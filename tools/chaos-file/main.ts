@@ -12,8 +12,8 @@ import { CorruptEntryError, CorruptHeaderError, encryptedFileProvider } from "@k
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { firstKey, largeValue, secondKey, SLOTS } from "./keys.ts"
-import { everything, fill } from "./Vault.ts"
 import { spawnVictim } from "./spawnVictim.ts"
+import { everything, fill } from "./Vault.ts"
 
 const WRITERS = 4
 const KILLS = Math.ceil(Number(process.env["CHAOS_KILLS"] ?? 600) / WRITERS) * WRITERS

@@ -4,7 +4,7 @@
  * So whatever goes wrong here, the server has not processed the request, and a client under strict rotation must survive it.
  */
 import { Agent, createServer, type IncomingMessage, request as httpRequest, type ServerResponse } from "node:http"
-import { createServer as createListener, type AddressInfo, type Server, type Socket } from "node:net"
+import { type AddressInfo, createServer as createListener, type Server, type Socket } from "node:net"
 import { setTimeout as delay } from "node:timers/promises"
 import type { Random } from "./Random.ts"
 

@@ -5,8 +5,8 @@
  * connection has to say so. With one none is.
  */
 import { type ChildProcess, fork } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { setTimeout as delay } from "node:timers/promises"
+import { fileURLToPath } from "node:url"
 import { memoryProvider, memoryStore, type Store } from "@keyward/core"
 import type { ConnectionKey, ConnectionRow } from "@keyward/core/effect"
 import { misbehavingAuthorizationServer } from "@keyward/core/testing"

@@ -8,9 +8,9 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { cpus } from "node:os"
 import { join } from "node:path"
 import type { Finding } from "./Finding.ts"
-import { Random } from "./Random.ts"
 import { killedProcesses } from "./killedProcesses.ts"
 import { lostAnswers } from "./lostAnswers.ts"
+import { Random } from "./Random.ts"
 import { strictRotation } from "./strictRotation.ts"
 
 const isQuick = process.argv.includes("--quick")

@@ -11,8 +11,8 @@ import { existsSync, globSync, mkdirSync, writeFileSync } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { join } from "node:path"
 import type { DocumentOutcome } from "./outcome.ts"
-import { reportOf } from "./report.ts"
 import { Reader } from "./Reader.ts"
+import { reportOf } from "./report.ts"
 
 const version = "1.3.17"
 const silenceLimitMs = 120_000

@@ -1,6 +1,6 @@
 /** Accounts at a token server that answers at once, inside the process: what is measured is everything but the network. */
 import { createExecutor, definePlugin, type ExecutorEvent, type Store } from "@keyward/core"
-import { type SqlStore, sqlSecretProvider } from "@keyward/store-sql"
+import { sqlSecretProvider, type SqlStore } from "@keyward/store-sql"
 import * as Effect from "effect/Effect"
 
 /** Where the records are. Plain JSON, so that it can be told to a process. */

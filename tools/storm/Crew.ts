@@ -2,9 +2,9 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import type { TokenRequestSeen } from "./AuthorizationServerMessages.ts"
+import type { WorkerCode } from "./bundleWorker.ts"
 import type { Random } from "./Random.ts"
 import type { Stage } from "./Stage.ts"
-import type { WorkerCode } from "./bundleWorker.ts"
 import type { RowWritten, WorkerJob, WorkerMessage, WorkerOrder } from "./WorkerMessages.ts"
 
 export const crewSize = 8

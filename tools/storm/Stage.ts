@@ -8,7 +8,7 @@ import {
   type Store,
 } from "@keyward/core"
 import { encryptedFileProvider } from "@keyward/provider-encrypted-file"
-import { postgresStore, sqlSecretProvider, type SqlStore, sqliteStore } from "@keyward/store-sql"
+import { postgresStore, sqliteStore, sqlSecretProvider, type SqlStore } from "@keyward/store-sql"
 
 const key = Buffer.alloc(32, 7)
 

@@ -18,7 +18,7 @@ import { explainLosses, type Losses } from "./losses.ts"
 import { promiseOf } from "./promises.ts"
 import type { Random } from "./Random.ts"
 import { openExecutor, openStore, type Stage } from "./Stage.ts"
-import { troubles, type TroubleKind } from "./troubles.ts"
+import { type TroubleKind, troubles } from "./troubles.ts"
 
 /** What a storm is made of. */
 export interface StormOptions {

@@ -9,8 +9,8 @@ import { modelOutput } from "./modelOutput.ts"
 import { modelToolNames } from "./modelToolNames.ts"
 import { type OfferFilter, offerFilter, type ReadOfferFilter } from "./offerFilter.ts"
 import { searchAndCall } from "./searchAndCall.ts"
-import { TooManyToolsError } from "./TooManyToolsError.ts"
 import type { ToolSource } from "./ToolSource.ts"
+import { TooManyToolsError } from "./TooManyToolsError.ts"
 
 /** Which tools a model gets, and how. */
 export interface AiSdkToolsOptions extends OfferFilter {

@@ -1,9 +1,9 @@
 /** The stage of these tests: an API on the loopback, an executor that holds a canary for it, and a model that follows a script. */
-import { MockLanguageModelV4 } from "ai/test"
-import { onTestFinished } from "vitest"
 import { createExecutor, type ExecutorConfig, memoryProvider } from "@keyward/core"
 import { canary, CanaryScanner, fakeUpstream, type UpstreamRoutes } from "@keyward/core/testing"
 import { openApiPlugin } from "@keyward/plugin-openapi"
+import { MockLanguageModelV4 } from "ai/test"
+import { onTestFinished } from "vitest"
 
 const document = (origin: string): object => ({
   openapi: "3.1.0",

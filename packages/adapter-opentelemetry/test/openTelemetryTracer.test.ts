@@ -1,10 +1,10 @@
 /** Spans arrive at an OTLP endpoint: through the host's OpenTelemetry, and through the exporter of effect. */
+import { createExecutor, definePlugin, type ExecutorConfig, memoryProvider } from "@keyward/core"
+import { canary, CanaryScanner, fakeUpstream } from "@keyward/core/testing"
 import { context, trace } from "@opentelemetry/api"
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks"
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
 import { BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace"
-import { createExecutor, definePlugin, type ExecutorConfig, memoryProvider } from "@keyward/core"
-import { canary, CanaryScanner, fakeUpstream } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"

@@ -13,8 +13,8 @@ import {
   type Plugin,
   type PluginContext,
 } from "@keyward/core"
-import { McpCalls } from "./McpCalls.ts"
 import type { LinkSettings } from "./link/connectLink.ts"
+import { McpCalls } from "./McpCalls.ts"
 import { configOf, makeConfig, type McpConfig } from "./server/McpConfig.ts"
 import { McpServerError } from "./server/McpServerError.ts"
 import { type McpServerProbe, probeServer, type ProbeServerInput } from "./server/probeServer.ts"

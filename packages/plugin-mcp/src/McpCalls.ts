@@ -2,14 +2,6 @@
  * Lists and calls tools: finds or makes the client for the caller, and tells what came of it.
  */
 import { createHash } from "node:crypto"
-import {
-  ProtocolError,
-  ProtocolErrorCode,
-  SdkError,
-  SdkErrorCode,
-  SdkHttpError,
-  type Tool,
-} from "@modelcontextprotocol/client"
 import type {
   ConnectionHandle,
   InvokeToolInput,
@@ -18,6 +10,14 @@ import type {
   ToolDef,
   ToolResult,
 } from "@keyward/core"
+import {
+  ProtocolError,
+  ProtocolErrorCode,
+  SdkError,
+  SdkErrorCode,
+  SdkHttpError,
+  type Tool,
+} from "@modelcontextprotocol/client"
 import { type CallScope, scopeOf } from "./call/callScope.ts"
 import { readContent } from "./call/content.ts"
 import { type RequiredVisit, visit, webPage } from "./call/elicitation.ts"

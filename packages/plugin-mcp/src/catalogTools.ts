@@ -1,8 +1,8 @@
 /**
  * The tools of a server as a catalog keeps them, and a tool of the catalog as the client wants to see it.
  */
-import type { Tool } from "@modelcontextprotocol/client"
 import type { ToolAnnotations, ToolDef } from "@keyward/core"
+import type { Tool } from "@modelcontextprotocol/client"
 import { dataSchema } from "./call/content.ts"
 import { faultsOf } from "./listing/mendListing.ts"
 

@@ -1,9 +1,9 @@
 /**
  * Servers that misbehave: endless pages, errors of the protocol, answers that are cut off, statuses, schemas that are not kept to.
  */
-import { describe, expect, it, onTestFinished } from "vitest"
 import type { ExecutorEvent } from "@keyward/core"
 import { canary, CanaryScanner, fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
+import { describe, expect, it, onTestFinished } from "vitest"
 import type { McpPluginOptions } from "../src/index.ts"
 import { call, connectOpenly, setStage } from "./support/stage.ts"
 

@@ -1,8 +1,8 @@
 /**
  * Servers that want to be authorized for, before the certified oidc-provider: discovery, registration, scopes, refresh, several users.
  */
-import { describe, expect, it } from "vitest"
 import { CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { modernServer } from "./support/modernServer.ts"
 import { olderServer } from "./support/olderServer.ts"
 import { claimsOf, type ProtectedServer, protectedServer, scopesOf } from "./support/protectedServer.ts"

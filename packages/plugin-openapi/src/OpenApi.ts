@@ -5,11 +5,11 @@
  * arguments into a request, has core send it with the credential, and reads the answer.
  */
 import {
-  definePlugin,
-  InvalidIntegrationInputError,
   type AuthTemplate,
+  definePlugin,
   type IdentityMode,
   type Integration,
+  InvalidIntegrationInputError,
   type Plugin,
   type PluginContext,
   type ToolAnnotations,
@@ -17,16 +17,16 @@ import {
 } from "@keyward/core"
 import { allServers, Catalogue, rootServers } from "./catalogue/Catalogue.ts"
 import { Catalogues } from "./catalogue/Catalogues.ts"
-import { loadDocument, validateDocument, type DocumentInput, type OpenApiDocument } from "./document/document.ts"
-import { withoutQuery, type DocumentSource } from "./document/fetchDocument.ts"
+import { annotationsOf, descriptionOf, type Operation } from "./catalogue/operations.ts"
+import { type DocumentInput, loadDocument, type OpenApiDocument, validateDocument } from "./document/document.ts"
+import { type DocumentSource, withoutQuery } from "./document/fetchDocument.ts"
+import { OpenApiDocumentError } from "./document/OpenApiDocumentError.ts"
 import { objectOf, textOf } from "./Json.ts"
 import { makeConfig } from "./OpenApiConfig.ts"
-import { OpenApiDocumentError } from "./document/OpenApiDocumentError.ts"
-import { annotationsOf, descriptionOf, type Operation } from "./catalogue/operations.ts"
 import { InvalidArgumentError } from "./request/request.ts"
+import { closeServer, declaredOrigins, expandServer, normalBaseUrl } from "./request/servers.ts"
 import { readResponse } from "./response/response.ts"
 import { deriveAuthTemplates } from "./securitySchemes.ts"
-import { closeServer, declaredOrigins, expandServer, normalBaseUrl } from "./request/servers.ts"
 
 /** What `addSpec` takes. */
 export interface AddSpecInput {

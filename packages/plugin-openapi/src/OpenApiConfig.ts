@@ -1,8 +1,8 @@
 /**
  * What an integration of this plugin keeps: plain JSON from which any process makes the catalogue again.
  */
-import { isJsonObject } from "./Json.ts"
 import type { OpenApiDocument } from "./document/document.ts"
+import { isJsonObject } from "./Json.ts"
 
 /** The stored form. */
 export interface OpenApiConfig {

@@ -7,11 +7,11 @@
 import type { ApiKeyTemplate, AuthPart, AuthTemplate, OAuth2Template } from "@keyward/core"
 import { isScope, type Place, placeFault } from "@keyward/core/effect"
 import { identifierOf } from "./catalogue/identifierOf.ts"
-import { isJsonObject, listOf, objectOf, ownValue, textOf, type JsonObject } from "./Json.ts"
-import type { OpenApiDocument } from "./document/document.ts"
 import type { Operation } from "./catalogue/operations.ts"
+import type { OpenApiDocument } from "./document/document.ts"
 import { quoted } from "./document/OpenApiDocumentError.ts"
 import type { References } from "./document/References.ts"
+import { isJsonObject, type JsonObject, listOf, objectOf, ownValue, textOf } from "./Json.ts"
 
 /** The templates of a document and what could not become one. */
 export interface DerivedTemplates {

@@ -1,4 +1,4 @@
-import { createExecutor, InvalidIntegrationInputError, memoryProvider, type AuthTemplate } from "@keyward/core"
+import { type AuthTemplate, createExecutor, InvalidIntegrationInputError, memoryProvider } from "@keyward/core"
 import { fakeUpstream, type UpstreamHandler, type UpstreamRoutes } from "@keyward/core/testing"
 import { describe, expect, it } from "vitest"
 import { OpenApiDocumentError, openApiPlugin } from "../src/index.ts"

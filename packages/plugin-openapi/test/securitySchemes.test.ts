@@ -1,4 +1,4 @@
-import { createExecutor, type AuthTemplate } from "@keyward/core"
+import { type AuthTemplate, createExecutor } from "@keyward/core"
 import { describe, expect, it } from "vitest"
 import { openApiPlugin } from "../src/index.ts"
 import { documentWith } from "./support/catalogueOf.ts"

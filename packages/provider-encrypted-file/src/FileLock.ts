@@ -8,9 +8,9 @@
 import { chmodSync, lstatSync } from "node:fs"
 import type { DatabaseSync } from "node:sqlite"
 import { setTimeout as delay } from "node:timers/promises"
+import { companions } from "./durableFile.ts"
 import { checkFile } from "./vaultAccess.ts"
 import { ioFailure, UnsafeVaultError, VaultLockedError, type VaultPlace } from "./VaultError.ts"
-import { companions } from "./durableFile.ts"
 
 const LONGEST_PAUSE_MS = 16
 const SQLITE_BUSY = 5

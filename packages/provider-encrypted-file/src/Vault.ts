@@ -10,9 +10,10 @@ import { resolve } from "node:path"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { isProviderError, ProviderUnavailableError } from "@keyward/core/effect"
 import type * as Redacted from "effect/Redacted"
-import { companions, replaceFile } from "./durableFile.ts"
 import { newKeyRecord, resealed, usedKeys } from "./dataKeyRotation.ts"
+import { companions, replaceFile } from "./durableFile.ts"
 import { FileLock } from "./FileLock.ts"
+import { generationBytes } from "./generationBytes.ts"
 import { prepareFolder } from "./vaultAccess.ts"
 import {
   CorruptEntryError,
@@ -24,8 +25,6 @@ import {
 } from "./VaultError.ts"
 import type { RecordBody, WrappedDataKey } from "./vaultFormat.ts"
 import { ABSENT, VaultGeneration } from "./VaultGeneration.ts"
-import { generationBytes } from "./generationBytes.ts"
-import { type Mutation, recordsOf, WriteQueue } from "./WriteQueue.ts"
 import {
   createDataKey,
   type KeyEncryptionKey,
@@ -34,6 +33,7 @@ import {
   rewrapDataKey,
   type VaultSecret,
 } from "./vaultKey.ts"
+import { type Mutation, recordsOf, WriteQueue } from "./WriteQueue.ts"
 
 /** How far a vault has come. `seq` grows with every write and never shrinks. */
 export interface VaultState {

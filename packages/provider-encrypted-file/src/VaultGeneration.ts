@@ -3,8 +3,8 @@
  *
  * Called by `Vault`, which decides when to look at the file again and holds the lock for everything that writes.
  */
-import { closeSync, fstatSync, ftruncateSync, type Stats } from "node:fs"
 import type { webcrypto } from "node:crypto"
+import { closeSync, fstatSync, ftruncateSync, type Stats } from "node:fs"
 import type * as Redacted from "effect/Redacted"
 import { durable, writeAt } from "./durableFile.ts"
 import { openVault, readAt } from "./vaultAccess.ts"

@@ -5,14 +5,14 @@
  * Called by `Vault` and `inspectVault`. Key material is held as non-extractable keys; raw bytes are wiped after use.
  */
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, randomBytes, scrypt, webcrypto } from "node:crypto"
+import { InvalidProviderOptionsError } from "@keyward/core"
+import { ProviderDeniedError } from "@keyward/core/effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { InvalidProviderOptionsError } from "@keyward/core"
-import { ProviderDeniedError } from "@keyward/core/effect"
+import { decodeProtectedHeader } from "jose/decode/protected_header"
 import { compactDecrypt } from "jose/jwe/compact/decrypt"
 import { CompactEncrypt } from "jose/jwe/compact/encrypt"
-import { decodeProtectedHeader } from "jose/decode/protected_header"
 import type { VaultPlace } from "./VaultError.ts"
 import type { VaultKdf, WrappedDataKey } from "./vaultFormat.ts"
 

@@ -1,16 +1,16 @@
 /** Keys: what is accepted, what is told apart, and changing them while others read and write. */
+import { createHash, randomBytes } from "node:crypto"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { InvalidProviderOptionsError } from "@keyward/core"
-import { CanaryScanner, canary } from "@keyward/core/testing"
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import {
-  encryptedFileProvider,
   CorruptHeaderError,
+  encryptedFileProvider,
   inspectVault,
   NewerVaultVersionError,
   type VaultSecret,
   WrongVaultKeyError,
 } from "@keyward/provider-encrypted-file"
-import { createHash, randomBytes } from "node:crypto"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { paddedLength } from "../src/vaultKey.ts"

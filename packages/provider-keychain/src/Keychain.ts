@@ -4,10 +4,10 @@
  * Each item is an entry of the keychain under one service; a second entry per item, under the service's index, holds its
  * name alone, so that items are listed without reading one secret.
  */
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { InvalidProviderOptionsError } from "@keyward/core"
 import type { CredentialProvider, ProviderError, ProviderItem } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { accountNameOf, idOfAccountName } from "./accountName.ts"
 import { providerKey } from "./keychainFailure.ts"
 import { limitsOf, misfit } from "./keychainLimits.ts"

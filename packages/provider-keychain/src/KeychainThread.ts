@@ -5,8 +5,8 @@
  * The thread starts with the first request, keeps the process alive only while a request is open, and ends at `close`.
  */
 import { Worker } from "node:worker_threads"
-import * as Effect from "effect/Effect"
 import type { ProviderError } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
 import { classify, closed } from "./keychainFailure.ts"
 import type { KeychainAnswer, KeychainRequest } from "./keychainWorker.ts"
 

@@ -4,9 +4,6 @@
  * An id becomes an item and a field; the item comes from memory, from a read under way, or from one `op` process, however
  * many fields and callers want it. How `op` is run and told to wait is in `OpSession`, what it prints in `opItem`.
  */
-import * as Clock from "effect/Clock"
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import { InvalidProviderOptionsError } from "@keyward/core"
 import {
   type CredentialProvider,
@@ -14,6 +11,9 @@ import {
   type ProviderError,
   type ProviderItem,
 } from "@keyward/core/effect"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { isUsableToken } from "./opCli.ts"
 import { closed, denied, itemNotFound, providerKey, quoted } from "./opFailure.ts"
 import { mainFieldOf, type OpItem, type OpVault, pickSecret, withoutCodes } from "./opItem.ts"

@@ -2,11 +2,11 @@
  * The commands of `op` that the provider uses, taken in turn: a few processes at once, only one where each may ask a
  * person, a pause where 1Password asked to wait or a person did not want to be asked.
  */
+import type { ProviderError } from "@keyward/core/effect"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
 import * as Semaphore from "effect/Semaphore"
-import type { ProviderError } from "@keyward/core/effect"
 import { isUnattended, makeOpCli, type OpCli, type OpCliOptions } from "./opCli.ts"
 import { classify, mayBeTooOld, unavailable, versionFailure } from "./opFailure.ts"
 import { decodeItem, decodeItemList, decodeVaultList, type OpItem, type OpListedItem, type OpVault } from "./opItem.ts"

@@ -4,10 +4,10 @@
  * Whoever comes while a read is under way waits for its answer; a caller that gives up leaves it to the others, and the
  * last one to give up ends it. Used for items, lists of items and the list of vaults.
  */
+import type { ProviderError } from "@keyward/core/effect"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { ProviderError } from "@keyward/core/effect"
 import { closed } from "./opFailure.ts"
 
 interface Flight<A> {

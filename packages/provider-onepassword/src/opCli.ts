@@ -7,9 +7,9 @@
 import { spawn } from "node:child_process"
 import { access, constants, stat } from "node:fs/promises"
 import { delimiter, isAbsolute, join, resolve } from "node:path"
+import type { ProviderError } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
-import type { ProviderError } from "@keyward/core/effect"
 import { denied, timedOut, unavailable } from "./opFailure.ts"
 
 /** How a finished `op` ended. */

@@ -6,8 +6,8 @@
  * "not signed in" is not mistaken for the message.
  */
 import {
-  type ProviderError,
   ProviderDeniedError,
+  type ProviderError,
   ProviderTimeoutError,
   ProviderUnavailableError,
 } from "@keyward/core/effect"

@@ -4,10 +4,10 @@
  * Pure. Values are wrapped the moment they are decoded; a document that does not decode gives `undefined` and no detail,
  * because a parser's error quotes what it read.
  */
+import type { ProviderDeniedError } from "@keyward/core/effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { ProviderDeniedError } from "@keyward/core/effect"
 import { denied, fieldNotFound } from "./opFailure.ts"
 import { isSameName, type SecretReference } from "./SecretReference.ts"
 

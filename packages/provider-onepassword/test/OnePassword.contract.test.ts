@@ -1,6 +1,6 @@
 /** The provider held to the contract that every provider passes, over real processes of the fake `op`. */
-import * as Effect from "effect/Effect"
 import { providerContract } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
 import { describe, it } from "vitest"
 import { onePasswordProvider } from "../src/index.ts"
 import { agents, FakeOp, itemId, loginItem } from "./fake-op/FakeOp.ts"

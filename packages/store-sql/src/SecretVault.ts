@@ -4,12 +4,13 @@
  * Called by `sqlSecretProvider`. Each read also reads the version of the keys, and each write holds it (in Postgres by a shared lock
  * of that row, in SQLite by there being one writer), so that nothing is sealed under a key that another process has just dropped.
  */
-import { randomUUID, type KeyObject, type webcrypto } from "node:crypto"
-import { ProviderUnavailableError, type ProviderError } from "@keyward/core/effect"
+import { type KeyObject, randomUUID, type webcrypto } from "node:crypto"
+import { type ProviderError, ProviderUnavailableError } from "@keyward/core/effect"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { type Kysely, sql } from "kysely"
+import { corruptEntry, corruptVault, newerVault, secretFailure, wrongKey } from "./secretFailure.ts"
 import { type KeyEncryptionKey, type KeySource } from "./secretKey.ts"
 import {
   entryName,
@@ -27,7 +28,6 @@ import {
   VaultDocument,
   type WrappedKey,
 } from "./secretSeal.ts"
-import { corruptEntry, corruptVault, newerVault, secretFailure, wrongKey } from "./secretFailure.ts"
 import type { OperationKind, SqlDatabase } from "./SqlDatabase.ts"
 import type { Tables } from "./tables.ts"
 import { wasWritten } from "./wasWritten.ts"

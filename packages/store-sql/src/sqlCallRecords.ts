@@ -4,11 +4,10 @@
  * Called by `sqlConnections` where a round trip costs more than the statement. What comes besides the connection is kept in memory, where
  * the call finds it when it asks for it.
  */
-import type { ConnectionKey, ConnectionRow } from "@keyward/core/effect"
 import type { StoreUnavailableError } from "@keyward/core"
+import type { ConnectionKey, ConnectionRow } from "@keyward/core/effect"
 import type * as Effect from "effect/Effect"
 import { type Kysely, sql } from "kysely"
-import { catalogDocument } from "./sqlIntegrations.ts"
 import {
   catalogRecord,
   type CatalogRecordKey,
@@ -18,6 +17,7 @@ import {
   type IntegrationRecordKey,
 } from "./recordKeys.ts"
 import type { SqlDatabase } from "./SqlDatabase.ts"
+import { catalogDocument } from "./sqlIntegrations.ts"
 import type { Tables } from "./tables.ts"
 
 type CallRecordKey = ConnectionRecordKey | IntegrationRecordKey | CatalogRecordKey

@@ -1,6 +1,11 @@
 /** Connections in a database: rows by key, written by compare-and-set. */
-import { type ConnectionQuery, type ConnectionRow, type ConnectionStore, isRefreshable } from "@keyward/core/effect"
-import type { Owner } from "@keyward/core/effect"
+import {
+  type ConnectionQuery,
+  type ConnectionRow,
+  type ConnectionStore,
+  isRefreshable,
+  type Owner,
+} from "@keyward/core/effect"
 import type { Kysely } from "kysely"
 import { compareAndSet } from "./compareAndSet.ts"
 import { fromDocument, toDocument } from "./document.ts"

@@ -4,8 +4,8 @@ import { dirname } from "node:path"
 import { InvalidConfigError } from "@keyward/core"
 import { SqliteDialect } from "kysely"
 import { NodeSqlite } from "./NodeSqlite.ts"
-import { makeSqlStore, type SqlStore, type SqlStoreOptions } from "./SqlStore.ts"
 import { sqliteWatch } from "./SqliteWatch.ts"
+import { makeSqlStore, type SqlStore, type SqlStoreOptions } from "./SqlStore.ts"
 
 /** Options of {@link sqliteStore}. */
 export interface SqliteStoreOptions extends SqlStoreOptions {

@@ -12,15 +12,15 @@ import * as Redacted from "effect/Redacted"
 import { afterAll, describe, expect, it, onTestFinished } from "vitest"
 import {
   postgresStore,
+  sqliteStore,
   type SqlSecretKey,
   type SqlSecretProvider,
   sqlSecretProvider,
-  sqliteStore,
   type SqlStore,
 } from "../src/index.ts"
+import { sealedUnder } from "../src/secretSeal.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres } from "./support/postgresServer.ts"
-import { sealedUnder } from "../src/secretSeal.ts"
 import { key, otherKey } from "./support/secretKey.ts"
 import type { SecretMessage, SecretPlace } from "./support/secretProcess.ts"
 

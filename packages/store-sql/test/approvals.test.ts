@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from "node:fs"
 import { afterAll, describe, expect, it, onTestFinished } from "vitest"
 import { type ApprovalPlace, approvingExecutor } from "./support/approvals.ts"
-import { startApprovalProcess } from "./support/startApprovalProcess.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres } from "./support/postgresServer.ts"
+import { startApprovalProcess } from "./support/startApprovalProcess.ts"
 
 const server = await startPostgres()
 const connectionString = server?.connectionString ?? ""

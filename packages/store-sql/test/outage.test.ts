@@ -1,8 +1,8 @@
 /** A Postgres that is stopped under a process that serves calls: they go on with what is in memory, and the host is told. */
-import { createExecutor, definePlugin, type ExecutorEvent, StoreUnavailableError, variable } from "@keyward/core"
-import { createServer } from "node:http"
 import { once } from "node:events"
+import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { createExecutor, definePlugin, type ExecutorEvent, StoreUnavailableError, variable } from "@keyward/core"
 import { afterAll, describe, expect, it, onTestFinished, vi } from "vitest"
 import { postgresStore, type SqlCacheOptions, sqlSecretProvider } from "../src/index.ts"
 import { startPostgres, untilRefused } from "./support/postgresServer.ts"

@@ -4,8 +4,8 @@
  * What it cannot find: that the store as a whole was put back to an earlier state, unless it is given an anchor; and without a key, that
  * somebody rewrote everything from one entry to the head.
  */
-import type { AuditEntry, AuditHead } from "./AuditEntry.ts"
 import { type AuditKeys, hashedWith, sealedWith } from "./auditChain.ts"
+import type { AuditEntry, AuditHead } from "./AuditEntry.ts"
 
 /** A place in a chain that somebody wrote down elsewhere, such as the `head` of an earlier check. */
 export interface AuditAnchor {

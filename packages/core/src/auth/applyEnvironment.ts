@@ -5,7 +5,7 @@
  */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { type CredentialValues, CredentialNotPlaceableError } from "./applyAuth.ts"
+import { CredentialNotPlaceableError, type CredentialValues } from "./applyAuth.ts"
 import type { CompiledTemplate } from "./AuthTemplate.ts"
 
 /**

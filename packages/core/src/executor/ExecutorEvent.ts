@@ -6,9 +6,9 @@
 import type { Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
 import type { Access } from "../policy/AccessScope.ts"
-import type { ShareRecipient } from "../policy/Share.ts"
 import type { ApprovalScope } from "../policy/Approval.ts"
 import type { PolicyAction } from "../policy/Policy.ts"
+import type { ShareRecipient } from "../policy/Share.ts"
 import type { CalledTrace } from "./call/CallTrace.ts"
 
 interface EventBase {

@@ -19,11 +19,11 @@ import { type Identity, type InvalidIdentityError, makeIdentity } from "./Identi
 import {
   checkSealOptions,
   type IdentityKey,
+  invalidSeal,
   InvalidSealedIdentityError,
   type InvalidSealOptionsError,
-  invalidSeal,
-  type OpenIdentityOptions,
   OpenedIdentity,
+  type OpenIdentityOptions,
   type ReplayStore,
   type SealableIdentity,
   type SealIdentityOptions,

@@ -15,8 +15,8 @@ import {
 } from "../auth/AuthTemplate.ts"
 import { parseAuthTemplates } from "../auth/parseAuthTemplates.ts"
 import { joinOrigins } from "../connection/Connection.ts"
-import { type OriginBinding, parseOrigin } from "../http/originBinding.ts"
 import { quote } from "../error/KeywardError.ts"
+import { type OriginBinding, parseOrigin } from "../http/originBinding.ts"
 import { defaultIdentityMode, type IdentityMode, identityModes, isIdentityMode } from "../identity/IdentityMode.ts"
 import { InvalidIntegrationInputError } from "./IntegrationError.ts"
 

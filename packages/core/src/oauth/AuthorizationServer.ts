@@ -7,8 +7,8 @@
 import * as Effect from "effect/Effect"
 import { JSON_ATTRIBUTE_COMPARISON, processDiscoveryResponse } from "oauth4webapi"
 import {
-  type DiscoveryFailure,
   discoveryError,
+  type DiscoveryFailure,
   getMetadata,
   isWord,
   type MetadataAnswer,

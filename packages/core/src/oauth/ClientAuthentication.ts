@@ -3,11 +3,11 @@
  *
  * Used for every request that a client authenticates. One of the few places that see client secrets in clear.
  */
+import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { type ClientAuth, ClientSecretPost, None } from "oauth4webapi"
-import { randomUUID } from "node:crypto"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
 import type { ClientAuthenticationMethod } from "./OAuthClient.ts"
 import { signJwt } from "./signAssertion.ts"

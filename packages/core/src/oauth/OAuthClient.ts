@@ -3,8 +3,8 @@
  *
  * Neither holds a secret: client secrets, private keys and registration tokens are items of a credential provider.
  */
-import type { Owner } from "../identity/Identity.ts"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
+import type { Owner } from "../identity/Identity.ts"
 
 /** Grant types as in the registry; `token-exchange` is RFC 8693, `jwt-bearer` RFC 7523. */
 export type OAuthGrantType =

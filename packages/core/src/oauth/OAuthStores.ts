@@ -4,8 +4,8 @@
  * Every method names the tenant. `storeContract` in `@keyward/core/testing` holds an implementation to these sentences.
  */
 import type * as Effect from "effect/Effect"
-import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
+import type { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Owner } from "../identity/Identity.ts"
 import type { OAuthClientKey, OAuthClientRecord } from "./OAuthClient.ts"
 import type { OAuthSessionRecord } from "./OAuthSession.ts"

@@ -6,11 +6,11 @@ import * as Effect from "effect/Effect"
 import { processPushedAuthorizationResponse, pushedAuthorizationRequest } from "oauth4webapi"
 import type { OAuthQuirks } from "../auth/OAuthQuirks.ts"
 import { quote } from "../error/KeywardError.ts"
+import { sendAuthenticated } from "./authenticatedRequest.ts"
 import type { AuthorizationServer } from "./AuthorizationServer.ts"
 import type { ClientCredential } from "./ClientAuthentication.ts"
 import { OAuthStartError } from "./OAuthError.ts"
 import { isSecureEndpoint, type OAuthHttp } from "./OAuthHttp.ts"
-import { sendAuthenticated } from "./authenticatedRequest.ts"
 import type { TokenRequestError } from "./tokenFailure.ts"
 
 /** What is pushed, and where. */

@@ -8,7 +8,7 @@ import { hkdfSync } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import { CompactEncrypt, compactDecrypt } from "jose"
+import { compactDecrypt, CompactEncrypt } from "jose"
 import { OAuthSessionNotFoundError } from "./OAuthError.ts"
 import type { SessionSecrets } from "./OAuthSession.ts"
 

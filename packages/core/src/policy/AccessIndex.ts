@@ -4,9 +4,9 @@
  * Nothing in it depends on the time or on the rows of connections; both are compared when a right is looked up.
  */
 import type { ConnectionKey, ConnectionRef } from "../connection/ConnectionRef.ts"
-import { type AgentRecord, isAllowed } from "./Agent.ts"
 import { isOver } from "./AccessScope.ts"
 import type { CallerRecords } from "./AccessStore.ts"
+import { type AgentRecord, isAllowed } from "./Agent.ts"
 import type { AccessRight, ConnectionAccess } from "./ConnectionAccess.ts"
 import type { GrantRecord } from "./Grant.ts"
 import type { ShareRecord } from "./Share.ts"

@@ -4,7 +4,7 @@
  * Tied to the connection's incarnation and to the agent's, so that nothing that is made again under an old name inherits it.
  */
 import * as Effect from "effect/Effect"
-import { type ConnectionKey, connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
+import { connectionAddress, type ConnectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import { quote } from "../error/KeywardError.ts"
 import { InvalidGrantError } from "./AccessError.ts"
 import type { Access, AccessScope } from "./AccessScope.ts"

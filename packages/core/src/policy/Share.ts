@@ -3,7 +3,7 @@
  *
  * Calls run with the owner's row and the owner's items; the recipient sees neither. Tied to the connection's incarnation, as grants are.
  */
-import { type ConnectionKey, connectionAddress, connectionIdentifier } from "../connection/ConnectionRef.ts"
+import { connectionAddress, connectionIdentifier, type ConnectionKey } from "../connection/ConnectionRef.ts"
 import type { AccessScope } from "./AccessScope.ts"
 import type { AccessScopeInput } from "./Grant.ts"
 

@@ -5,8 +5,7 @@
 import * as assert from "node:assert/strict"
 import type { Plugin } from "../integration/Plugin.ts"
 import type { ToolSchema } from "../tool/Tool.ts"
-import type { ContractCase } from "./ContractCase.ts"
-import { soon } from "./ContractCase.ts"
+import { type ContractCase, soon } from "./ContractCase.ts"
 import type { UpstreamAnswer } from "./fakeUpstream.ts"
 import { type MakePlugin, type PluginCall, type PluginProbe, type PluginSuite, pluginSuite } from "./pluginProbe.ts"
 

@@ -3,14 +3,14 @@
  * integration on a fake upstream, one connection with canary secrets, and a second host that must never hear of them.
  */
 import * as assert from "node:assert/strict"
+import type { ExecuteOptions } from "../executor/call/ToolCall.ts"
 import { createExecutor } from "../executor/createExecutor.ts"
 import type { ExecutorEvent } from "../executor/ExecutorEvent.ts"
 import type { Executor } from "../executor/PromiseExecutor.ts"
-import type { ExecuteOptions } from "../executor/call/ToolCall.ts"
 import type { Plugin } from "../integration/Plugin.ts"
 import { memoryProvider } from "../memory/MemoryProvider.ts"
-import type { ToolResult } from "../tool/ToolResult.ts"
 import type { Tool } from "../tool/Tool.ts"
+import type { ToolResult } from "../tool/ToolResult.ts"
 import { canary, CanaryScanner } from "./canary.ts"
 import { type ContractCase, soon } from "./ContractCase.ts"
 import { type FakeUpstream, fakeUpstream, type UpstreamAnswer, type UpstreamHandler } from "./fakeUpstream.ts"

@@ -7,8 +7,8 @@ import type { Caller, CallerRecords } from "../policy/AccessStore.ts"
 import type { ShareRecord } from "../policy/Share.ts"
 import { hostileIds, lookAlikeIds } from "./hostileText.ts"
 import {
-  type AccessProbe,
   accessOf,
+  type AccessProbe,
   acting,
   agentRecord,
   connectionKey,

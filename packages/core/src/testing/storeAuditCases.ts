@@ -2,9 +2,9 @@
  * What a store does with audit trails: entries as they were written, chains without gaps however many append, a batch written once.
  */
 import * as assert from "node:assert/strict"
-import type { AuditDraft, AuditEntry, AuditHead } from "../audit/AuditEntry.ts"
-import { AuditCheck } from "../audit/AuditCheck.ts"
 import { emptyHead, linkEntries, removedHead } from "../audit/auditChain.ts"
+import { AuditCheck } from "../audit/AuditCheck.ts"
+import type { AuditDraft, AuditEntry, AuditHead } from "../audit/AuditEntry.ts"
 import type { AuditQuery } from "../audit/AuditStore.ts"
 import { succeeding } from "./ContractCase.ts"
 import { hostileIds, hostileValues } from "./hostileText.ts"

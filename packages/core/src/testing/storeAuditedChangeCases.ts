@@ -4,8 +4,8 @@
  */
 import * as assert from "node:assert/strict"
 import * as Effect from "effect/Effect"
-import { AuditCheck } from "../audit/AuditCheck.ts"
 import { emptyHead, linkEntries } from "../audit/auditChain.ts"
+import { AuditCheck } from "../audit/AuditCheck.ts"
 import type { AuditLink } from "../audit/AuditStore.ts"
 import { StoreUnavailableError } from "../error/StoreError.ts"
 import type { Store } from "../integration/Store.ts"

@@ -5,7 +5,7 @@ import * as assert from "node:assert/strict"
 import type { OAuthClientRecord } from "../oauth/OAuthClient.ts"
 import { hostileIds, hostileValues, lookAlikeIds } from "./hostileText.ts"
 import { byCodeUnits, inPages, orderedNames } from "./storeLists.ts"
-import { type OAuthProbe, oauthClient, oauthSession, revocation } from "./storeOAuthProbe.ts"
+import { oauthClient, type OAuthProbe, oauthSession, revocation } from "./storeOAuthProbe.ts"
 import type { StoreSuite } from "./storeProbe.ts"
 
 /** Adds the cases about OAuth clients. */

@@ -3,8 +3,8 @@
  */
 import * as assert from "node:assert/strict"
 import type { ApprovalRecord } from "../policy/Approval.ts"
-import { byOrder, type PolicyRecord, type PolicyRules } from "../policy/Policy.ts"
 import type { ApprovalStore } from "../policy/ApprovalStore.ts"
+import { byOrder, type PolicyRecord, type PolicyRules } from "../policy/Policy.ts"
 import { succeeding } from "./ContractCase.ts"
 import { hostileIds, hostileValues } from "./hostileText.ts"
 import { byCodeUnits, inPages, orderedNames } from "./storeLists.ts"

@@ -16,8 +16,8 @@ import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey } from "../tool/ToolCatalog.ts"
 import { type ContractCase, failureOf, settled, succeeding } from "./ContractCase.ts"
 import { accessCalls } from "./storeAccessProbe.ts"
-import { approval, policy } from "./storePolicyProbe.ts"
 import { oauthClient, OAuthProbe, oauthSession, revocation } from "./storeOAuthProbe.ts"
+import { approval, policy } from "./storePolicyProbe.ts"
 
 /** A fresh, empty store with the handles the contract needs; made anew for each case. */
 export interface StoreUnderTest {

@@ -4,8 +4,7 @@
  * The tool's name is everything after the fourth dot, so it may hold dots itself. A short address, `tools.<integration>.<tool>`, leaves
  * out the connection, which is then selected.
  */
-import type { ConnectionRef } from "../connection/ConnectionRef.ts"
-import { connectionAddress } from "../connection/ConnectionRef.ts"
+import { connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
 
 /** An address in its parts. */
 export interface ToolAddress {

@@ -2,8 +2,6 @@
 import { createHash, createSecretKey, randomBytes } from "node:crypto"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { type AuditAnchor, AuditCheck } from "../../src/audit/AuditCheck.ts"
-import type { AuditDraft, AuditEntry, AuditHead } from "../../src/audit/AuditEntry.ts"
 import {
   type AuditKeys,
   canonicalJson,
@@ -13,6 +11,8 @@ import {
   readAuditKeys,
   removedHead,
 } from "../../src/audit/auditChain.ts"
+import { type AuditAnchor, AuditCheck } from "../../src/audit/AuditCheck.ts"
+import type { AuditDraft, AuditEntry, AuditHead } from "../../src/audit/AuditEntry.ts"
 import { auditDraft } from "../../src/testing/storeAuditCases.ts"
 
 interface Chain {

@@ -1,11 +1,11 @@
 /**
  * Where values land on a request, what cannot be placed, and finding a secret again in every spelling of it.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { applyAuth, CredentialNotPlaceableError, isSameCredential } from "../../src/auth/applyAuth.ts"
 import { type AuthTemplate, compileTemplate, variable } from "../../src/auth/AuthTemplate.ts"
 import type { RequestAuthorizer, WireRequest } from "../../src/http/Wire.ts"

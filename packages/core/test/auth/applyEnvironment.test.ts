@@ -1,10 +1,10 @@
 /**
  * Credentials in the environment of a process: filled, refused where an environment cannot hold them, and on no request.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { applyAuth, findOnly } from "../../src/auth/applyAuth.ts"
 import { applyEnvironment } from "../../src/auth/applyEnvironment.ts"
 import { compileTemplate, variable } from "../../src/auth/AuthTemplate.ts"

@@ -1,11 +1,11 @@
 /**
  * Where a credential may come from: exactly one form, one provider, every variable and no other.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { compileTemplate, noneTemplate, variable } from "../../src/auth/AuthTemplate.ts"
 import { credentialOrigin } from "../../src/connection/CreateConnection.ts"
 

@@ -1,9 +1,9 @@
 /** A chain of providers: the first that has the item answers, and one that has it and is broken ends the chain. */
+import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import { chainProviders } from "../../src/credential/ChainProviders.ts"
 import {
   ProviderDeniedError,

@@ -1,10 +1,10 @@
 /** `credentialProvider`: what a Promise author writes, seen by the executor as the same contract. */
+import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import { ProviderDeniedError } from "../../src/credential/CredentialError.ts"
 import { credentialProvider } from "../../src/credential/CredentialProvider.ts"
 

@@ -1,8 +1,8 @@
 /** The registry: providers by key, each call under a limit, three failures that are never "missing". */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { ProviderUnavailableError } from "../../src/credential/CredentialError.ts"
 import { type CredentialProvider, credentialProvider } from "../../src/credential/CredentialProvider.ts"
 import { CredentialProviders } from "../../src/credential/CredentialProviders.ts"

@@ -1,10 +1,10 @@
 /** Environment variables: read-only, and only those the host allowed. */
 import { execFileSync } from "node:child_process"
+import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
-import { canary, CanaryScanner, providerContract } from "@keyward/core/testing"
 import { envProvider } from "../../src/credential/EnvProvider.ts"
 import { InvalidProviderOptionsError } from "../../src/credential/ProviderOptionsError.ts"
 

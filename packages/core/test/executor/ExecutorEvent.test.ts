@@ -1,7 +1,7 @@
 /** What a host is told as it happens: everything that changes, every call, never a secret. */
-import { describe, expect, it } from "vitest"
 import { createExecutor, memoryProvider } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, main, rejectionOf, setStage, templates, toolOfMain } from "./acme.ts"
 
 describe("events", () => {

@@ -1,7 +1,4 @@
 /** What plugins add to an executor, on both surfaces, and what their context can do. */
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import { describe, expect, expectTypeOf, it } from "vitest"
 import {
   ConnectionCredentialError,
   createExecutor,
@@ -16,6 +13,9 @@ import {
   type EffectPluginContext,
 } from "@keyward/core/effect"
 import { canary, CanaryScanner, fakeUpstream } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { describe, expect, expectTypeOf, it } from "vitest"
 import { main, rejectionOf, setStage, templates, toJson } from "./acme.ts"
 
 const handlers = { resolveTools: () => [], invokeTool: () => null } as const

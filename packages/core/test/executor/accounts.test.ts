@@ -2,7 +2,6 @@
  * Several accounts of one integration: which one a call runs as, that it never is a guess, and what is answered where nobody has
  * connected one.
  */
-import { describe, expect, it } from "vitest"
 import {
   AccountNotFoundError,
   AmbiguousAccountError,
@@ -12,6 +11,7 @@ import {
   type ToolResult,
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, failureOf, received, rejectionOf, setStage, type Stage, templates, toJson } from "./acme.ts"
 import { appByHand, appOf, mine, setOAuthStage } from "./oauth/oauthStage.ts"
 import { clientOf, setOidcStage } from "./oauth/oidcStage.ts"

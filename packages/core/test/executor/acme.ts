@@ -2,15 +2,12 @@
  * The stage of the executor's tests: a plugin made of functions, an upstream that tells what it got, providers that count,
  * and stores that fail on demand.
  */
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import { onTestFinished } from "vitest"
 import {
   type AuthTemplate,
   createExecutor,
   type CredentialProvider,
-  type CredentialProviderDefinition,
   credentialProvider,
+  type CredentialProviderDefinition,
   definePlugin,
   type Executor,
   type ExecutorConfig,
@@ -34,6 +31,9 @@ import {
   type UpstreamRequest,
   type UpstreamRoutes,
 } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { onTestFinished } from "vitest"
 
 /** A tool as a function of the call. */
 export type Run = (call: InvokeToolInput) => unknown

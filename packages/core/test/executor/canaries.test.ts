@@ -2,12 +2,10 @@
  * Canaries nowhere: every credential is a canary, every failure there is is run through, and everything that comes out is
  * searched: results, errors, events, console output, what the store was handed, what other origins and other callers got.
  */
-import * as Effect from "effect/Effect"
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import {
+  type CreateConnectionInput,
   createExecutor,
   credentialProvider,
-  type CreateConnectionInput,
   type ExecutorEvent,
   type InvokeToolInput,
   memoryProvider,
@@ -17,6 +15,8 @@ import {
 } from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
 import { canary, CanaryScanner, fakeUpstream, type UpstreamHandler } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { acmePlugin, countingProvider, main, templates, unreliableStore } from "./acme.ts"
 
 const secrets = {

@@ -1,6 +1,4 @@
 /** Configs that cannot work fail at once and say what to change; identities share everything but what they see. */
-import * as Effect from "effect/Effect"
-import { describe, expect, expectTypeOf, it } from "vitest"
 import {
   createExecutor,
   credentialProvider,
@@ -14,6 +12,8 @@ import {
 import * as surface from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
 import * as effectSurface from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import { describe, expect, expectTypeOf, it } from "vitest"
 import { acmePlugin, main, rejectionOf, setStage, templates, toolOfMain } from "./acme.ts"
 
 const plugin = (id: string) => definePlugin({ id, resolveTools: () => [], invokeTool: () => null })

@@ -2,10 +2,16 @@
  * Whose account a call runs as: every mode, with every override, with and without a subject, over every set of connections, held
  * against an oracle of a few lines; and what the service at the other end really got.
  */
+import {
+  IdentityConflictError,
+  type IdentityMode,
+  IdentityModeError,
+  SubjectRequiredError,
+  ToolNotFoundError,
+  type ToolResult,
+} from "@keyward/core"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { IdentityMode, ToolResult } from "@keyward/core"
-import { IdentityConflictError, IdentityModeError, SubjectRequiredError, ToolNotFoundError } from "@keyward/core"
 import {
   failureOf,
   received,

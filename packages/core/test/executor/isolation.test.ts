@@ -2,17 +2,17 @@
  * Isolation by construction: whatever tenants, users, integrations and connections are called, a call made as one caller sends
  * that caller's secret and no other, though all share one provider and one store. Proven over a real upstream that records.
  */
-import * as fc from "fast-check"
-import { describe, expect, it } from "vitest"
 import {
-  type ConnectionRef,
   connectionIdentifier,
+  type ConnectionRef,
   createExecutor,
   memoryProvider,
   memoryStore,
   type Owner,
 } from "@keyward/core"
 import { fakeUpstream } from "@keyward/core/testing"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, contentsOf, received, templates, toJson } from "./acme.ts"
 
 /** Names made to collide: separators, escapes, prototypes, case, composition, prefixes of each other. */

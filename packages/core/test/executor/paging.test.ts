@@ -1,8 +1,8 @@
 /** Lists come page by page, and a page costs the store about what is on it, however much there is. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import { connectionAddress, type Identity, memoryStore, type Store, type ToolDef } from "@keyward/core"
 import type { ConnectionRow } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, countingProvider, main, rejectionOf, setStage } from "./acme.ts"
 
 const many = 10_000

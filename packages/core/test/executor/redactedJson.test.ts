@@ -1,9 +1,9 @@
 /**
  * A service that echoes a secret as a JSON number gets no failure out of a tool call, and the model gets no secret.
  */
-import { expect, it } from "vitest"
 import { createExecutor, definePlugin, memoryProvider, variable } from "@keyward/core"
 import { CanaryScanner, fakeUpstream } from "@keyward/core/testing"
+import { expect, it } from "vitest"
 
 const acme = definePlugin({
   id: "acme",

@@ -1,10 +1,10 @@
 /** Spans of the call path: where they are, what they say, and that they say no more. */
+import { createExecutor, memoryProvider } from "@keyward/core"
+import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Tracer from "effect/Tracer"
 import { describe, expect, it } from "vitest"
-import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
-import { createExecutor, memoryProvider } from "@keyward/core"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { acmePlugin, main, rejectionOf, setStage, toJson, toolOfMain } from "./acme.ts"
 
 /** A tracer that keeps every span. */

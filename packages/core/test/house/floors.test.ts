@@ -8,8 +8,15 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import { packageNames, readManifest, readSources, resolveRelative, topFolder, workspace } from "./sources.ts"
-import type { SourceFile } from "./sources.ts"
+import {
+  packageNames,
+  readManifest,
+  readSources,
+  resolveRelative,
+  type SourceFile,
+  topFolder,
+  workspace,
+} from "./sources.ts"
 
 /** From the ground up. Folders on one floor do not import each other. */
 const nounFloors = [

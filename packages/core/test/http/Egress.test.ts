@@ -1,11 +1,11 @@
 /**
  * Redirects followed by hand and addresses judged before anything leaves, over real servers on the loopback.
  */
+import { canary, CanaryScanner, type FakeUpstream, fakeUpstream } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { canary, CanaryScanner, type FakeUpstream, fakeUpstream } from "@keyward/core/testing"
 import { applyAuth } from "../../src/auth/applyAuth.ts"
 import { type AuthTemplate, compileTemplate, variable } from "../../src/auth/AuthTemplate.ts"
 import { Egress, type EgressOptions } from "../../src/http/Egress.ts"

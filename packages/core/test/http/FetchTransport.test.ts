@@ -1,10 +1,10 @@
 /**
  * `egress.fetch`: whatever function is supplied, limits hold, redirects stay Keyward's, and nothing it throws gets out.
  */
+import { canary, CanaryScanner, drip, fakeUpstream } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner, drip, fakeUpstream } from "@keyward/core/testing"
 import { Egress, type EgressOptions } from "../../src/http/Egress.ts"
 import type { FetchFunction } from "../../src/http/FetchTransport.ts"
 import type { HttpError } from "../../src/http/HttpError.ts"

@@ -16,8 +16,8 @@ import {
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { Egress } from "../../src/http/Egress.ts"
 import { contentDecoder } from "../../src/http/contentDecoder.ts"
+import { Egress } from "../../src/http/Egress.ts"
 import { noAuthorizer, type WireResponse } from "../../src/http/Wire.ts"
 
 const answers = new Map<string, { readonly encoding: string; readonly body: Uint8Array }>()

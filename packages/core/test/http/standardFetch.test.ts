@@ -2,12 +2,11 @@
  * Reading what `fetch` takes and making what it gives, compared with the platform's own over a real server.
  */
 import { once } from "node:events"
-import { createServer } from "node:net"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, createServer } from "node:net"
+import { type FakeUpstream, fakeUpstream } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
-import { type FakeUpstream, fakeUpstream } from "@keyward/core/testing"
 import { Egress } from "../../src/http/Egress.ts"
 import { InvalidRequestError } from "../../src/http/HttpError.ts"
 import {

@@ -1,11 +1,5 @@
 /** A verified caller in a token: what comes back of it, and every way in which a token is not believed. */
 import { createHmac, generateKeyPairSync, randomBytes } from "node:crypto"
-import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
-import * as fc from "fast-check"
-import { SignJWT } from "jose"
-import { TestClock } from "effect/testing"
-import { describe, expect, it } from "vitest"
 import {
   AgentNotFoundError,
   createExecutor,
@@ -20,6 +14,12 @@ import {
   sealIdentity,
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import { TestClock } from "effect/testing"
+import * as fc from "fast-check"
+import { SignJWT } from "jose"
+import { describe, expect, it } from "vitest"
 import { OpenedIdentity as OpenedIdentityClass } from "../../src/identity/SealedIdentity.ts"
 import { openSealed } from "../../src/identity/sealIdentity.ts"
 import { rejectionOf } from "../executor/acme.ts"

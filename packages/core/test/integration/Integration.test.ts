@@ -1,7 +1,4 @@
 /** Registering what a tenant can connect to: what is refused, what an update keeps, who may remove it. */
-import * as Effect from "effect/Effect"
-import * as fc from "fast-check"
-import { describe, expect, it } from "vitest"
 import {
   createExecutor,
   definePlugin,
@@ -11,6 +8,9 @@ import {
   memoryStore,
   variable,
 } from "@keyward/core"
+import * as Effect from "effect/Effect"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
 import { compiledIntegration, makeIntegrationRecord } from "../../src/integration/Integration.ts"
 import { acmePlugin, main, rejectionOf, setStage, templates, toolOfMain } from "../executor/acme.ts"
 

@@ -1,6 +1,6 @@
 /** The memory store held to the contracts that every store passes. */
-import { describe, it } from "vitest"
 import { leaseContract, storeContract } from "@keyward/core/testing"
+import { describe, it } from "vitest"
 import { memoryStore } from "../../src/memory/MemoryStore.ts"
 
 describe("memoryStore", () => {

@@ -2,8 +2,14 @@
  * The oracle about calls: on top of who may do what, the identity modes, defaults and rules of one tenant, and so which account a call
  * runs as.
  */
-import { AccessModel, type Capability, type ModelCaller, type ModelConnection, type ModelShown } from "./AccessModel.ts"
-import { toolNeeds } from "./AccessModel.ts"
+import {
+  AccessModel,
+  type Capability,
+  type ModelCaller,
+  type ModelConnection,
+  type ModelShown,
+  toolNeeds,
+} from "./AccessModel.ts"
 
 export type ModelMode = "admin" | "shared" | "per_user" | "either"
 export type ModelAction = "approve" | "require_approval" | "block"

@@ -2,8 +2,8 @@
  * Accounts, modes, agents, grants, shares and rules against an oracle: no call runs as an account that the oracle forbids, no list shows
  * what cannot be called, and what is taken back is gone with the very next call.
  */
-import { describe, it } from "vitest"
 import { memoryProvider, memoryStore } from "@keyward/core"
+import { describe, it } from "vitest"
 import { runModel } from "./modelRun.ts"
 
 describe("users, agents and hosts that do anything in any order", () => {

@@ -1,7 +1,7 @@
 /** What hosts, owners and agents do about who may use what, each done for real and in the model. */
+import type { ConnectionRef, Executor } from "@keyward/core"
 import * as fc from "fast-check"
 import { expect } from "vitest"
-import type { ConnectionRef, Executor } from "@keyward/core"
 import {
   type AccessModel,
   capabilitiesOf,

@@ -1,7 +1,7 @@
 /** Calls of anything by anybody, in every way: each arrives as the account that the oracle says, or nothing is sent at all. */
+import type { ToolResult } from "@keyward/core"
 import * as fc from "fast-check"
 import { expect } from "vitest"
-import type { ToolResult } from "@keyward/core"
 import type { ModelCaller, ModelShown } from "./AccessModel.ts"
 import { addressOf, type CallModel, type ModelRequest, toolNames } from "./CallModel.ts"
 import { agentId, command, integration, oneOf, pick, ref, refOf, subject, tenant } from "./command.ts"

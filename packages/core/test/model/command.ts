@@ -1,8 +1,8 @@
 /**
  * What the commands of the model-based test are made of: what they are drawn from, and how one is run.
  */
-import * as fc from "fast-check"
 import type { ConnectionRef, Executor } from "@keyward/core"
+import * as fc from "fast-check"
 import type { ModelCaller, ModelScope } from "./AccessModel.ts"
 import { CallModel } from "./CallModel.ts"
 import { expectInvariants } from "./invariants.ts"

@@ -1,6 +1,6 @@
 /** What holds after every command, whatever it was: lists show exactly what can be called, to the users and the agents of a tenant. */
-import { expect } from "vitest"
 import type { AgentExecutor, Executor } from "@keyward/core"
+import { expect } from "vitest"
 import type { ModelCaller } from "./AccessModel.ts"
 import { addressOf, type CallModel, toolNames } from "./CallModel.ts"
 import { callerOf, subjects, type World } from "./world.ts"

@@ -3,17 +3,17 @@
  *
  * Called for memory here, and for SQLite and Postgres by the tests of `@keyward/store-sql`, with two executors over one database.
  */
-import * as fc from "fast-check"
-import { expect } from "vitest"
 import { createExecutor, type CredentialProvider, type Store } from "@keyward/core"
 import { fakeUpstream } from "@keyward/core/testing"
+import * as fc from "fast-check"
+import { expect } from "vitest"
 import { acmePlugin, received, templates, toJson } from "../executor/acme.ts"
 import { accessCommands } from "./accessCommands.ts"
+import { toolNeeds } from "./AccessModel.ts"
 import { accountCommands } from "./accountCommands.ts"
 import { callCommands } from "./callCommands.ts"
 import { integrations, newModels, tenants } from "./command.ts"
 import { type World } from "./world.ts"
-import { toolNeeds } from "./AccessModel.ts"
 
 /** What executors of one run share, and what each has of its own. */
 interface ModelStores extends AsyncDisposable {

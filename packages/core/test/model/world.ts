@@ -1,6 +1,6 @@
 /** The world that the commands of the model-based test act on, and how somebody in it acts. */
-import { expect } from "vitest"
 import type { AgentExecutor, Executor } from "@keyward/core"
+import { expect } from "vitest"
 import type { ModelAgent, ModelCaller } from "./AccessModel.ts"
 
 export const subjects = ["alice", "bob"] as const

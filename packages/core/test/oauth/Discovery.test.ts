@@ -1,10 +1,10 @@
 /** Metadata that is kept for ten minutes, and `probe`, which starts from any URL. */
 import { it as effectIt } from "@effect/vitest"
+import type { UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { describe, expect, it } from "vitest"
-import type { UpstreamAnswer } from "@keyward/core/testing"
 import { Discovery, type ProbeResult } from "../../src/oauth/Discovery.ts"
 import type { OAuthDiscoveryError } from "../../src/oauth/OAuthError.ts"
 import { asked, openHttp, publish, serverMetadata } from "./metadataServer.ts"

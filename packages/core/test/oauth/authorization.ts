@@ -1,10 +1,10 @@
 /**
  * What the tests of authorization and device requests share: an ordinary server, an ordinary request, and a way out.
  */
+import { fakeUpstream } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { onTestFinished } from "vitest"
-import { fakeUpstream } from "@keyward/core/testing"
 import { Egress } from "../../src/http/Egress.ts"
 import { type AuthorizationRequestInput, newCodeVerifier, newState } from "../../src/oauth/AuthorizationRequest.ts"
 import type { AuthorizationServer } from "../../src/oauth/AuthorizationServer.ts"

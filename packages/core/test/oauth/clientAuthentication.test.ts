@@ -2,12 +2,12 @@
  * How clients prove themselves: RFC 6749, section 2.3.1, and RFC 7523, section 2.2. One method in each request, never two.
  */
 import { generateKeyPairSync } from "node:crypto"
+import { canary } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
 import { decodeProtectedHeader, exportJWK, jwtVerify } from "jose"
 import { describe, expect, it } from "vitest"
-import { canary } from "@keyward/core/testing"
 import type { ClientCredential } from "../../src/oauth/ClientAuthentication.ts"
 import { requestTokens } from "../../src/oauth/TokenEndpoint.ts"
 import { clientCredentials, expectNoSecret, failureOf, formOf, tokenServer, tokensOf } from "./tokenServer.ts"

@@ -1,7 +1,7 @@
 /** A server on the loopback that publishes OAuth metadata, and the way to it through a real egress. */
+import { type FakeUpstream, fakeUpstream, type UpstreamAnswer, type UpstreamRoute } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { onTestFinished } from "vitest"
-import { type FakeUpstream, fakeUpstream, type UpstreamAnswer, type UpstreamRoute } from "@keyward/core/testing"
 import { Egress } from "../../src/http/Egress.ts"
 import { makeOAuthHttp, type OAuthHttp } from "../../src/oauth/OAuthHttp.ts"
 

@@ -3,10 +3,10 @@
  *
  * `docs/guides/write-a-provider-quirk.md` has the same providers in a table.
  */
+import type { UpstreamAnswer } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { describe, expect, it } from "vitest"
-import type { UpstreamAnswer } from "@keyward/core/testing"
 import { type OAuthQuirks, parseQuirks } from "../../src/auth/OAuthQuirks.ts"
 import type { ClientCredential } from "../../src/oauth/ClientAuthentication.ts"
 import type { TokenContext, TokenRequest } from "../../src/oauth/TokenEndpoint.ts"

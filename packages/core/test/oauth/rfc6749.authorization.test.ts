@@ -1,12 +1,12 @@
 /**
  * RFC 6749, sections 3.1 and 4.1: the authorization request and its response, without the extensions that have files of their own.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import type { OAuthQuirks } from "../../src/auth/OAuthQuirks.ts"
 import { authorizationRequest, hashState, newState } from "../../src/oauth/AuthorizationRequest.ts"
 import {

@@ -1,12 +1,12 @@
 /**
  * Refreshing: RFC 6749, section 6. The one rule above all: reading an answer never costs a refresh token that was rotated in it.
  */
+import { canary } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { rotatedTokenOf } from "../../src/oauth/tokenFailure.ts"
-import { canary } from "@keyward/core/testing"
 import { requestTokens, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"
+import { rotatedTokenOf } from "../../src/oauth/tokenFailure.ts"
 import type { TokenSet } from "../../src/oauth/TokenSet.ts"
 import { certifiedServer } from "./certifiedServer.ts"
 import { answering, clear, expectNoSecret, failureOf, formOf, refresh, tokenServer, tokensOf } from "./tokenServer.ts"

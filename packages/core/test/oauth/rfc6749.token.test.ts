@@ -2,14 +2,14 @@
  * Token requests and responses: RFC 6749, sections 4.1.3, 4.4.2, 5.1 and 5.2, with RFC 8707 and the token request of RFC 8628.
  */
 import { inspect } from "node:util"
+import { fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
 import type { OAuthQuirks } from "../../src/auth/OAuthQuirks.ts"
-import { rotatedTokenOf } from "../../src/oauth/tokenFailure.ts"
 import { requestTokens, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"
+import { rotatedTokenOf } from "../../src/oauth/tokenFailure.ts"
 import {
   answering,
   canaries,

@@ -1,12 +1,12 @@
 /**
  * Revocation: RFC 7009.
  */
+import { canary, type FakeUpstream, fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { canary, type FakeUpstream, fakeUpstream, type UpstreamAnswer } from "@keyward/core/testing"
-import { type RevocationContext, revokeToken } from "../../src/oauth/TokenRevocation.ts"
 import type { TokenRequestError } from "../../src/oauth/tokenFailure.ts"
+import { type RevocationContext, revokeToken } from "../../src/oauth/TokenRevocation.ts"
 import { certifiedServer } from "./certifiedServer.ts"
 import { expectNoSecret, failureOf as tokenFailureOf, formOf, openHttp, refresh } from "./tokenServer.ts"
 

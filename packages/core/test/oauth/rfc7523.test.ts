@@ -2,12 +2,12 @@
  * JWTs as grants: RFC 7523, section 2.1. Those that authenticate clients are in `clientAuthentication.test.ts`.
  */
 import { generateKeyPairSync } from "node:crypto"
+import { canary } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { TestClock } from "effect/testing"
 import { decodeProtectedHeader, exportJWK, jwtVerify } from "jose"
 import { describe, expect, it } from "vitest"
-import { canary } from "@keyward/core/testing"
 import { InvalidOAuthClientError } from "../../src/oauth/OAuthError.ts"
 import { type AssertionInput, signAssertion } from "../../src/oauth/signAssertion.ts"
 import { requestTokens, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"

@@ -1,8 +1,8 @@
 /** Dynamic client registration (RFC 7591) and its end (RFC 7592, section 2.3). */
+import { canary, CanaryScanner, type FakeUpstream, filler, type UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner, type FakeUpstream, filler, type UpstreamAnswer } from "@keyward/core/testing"
 import { type AuthorizationServer, serverByHand } from "../../src/oauth/AuthorizationServer.ts"
 import {
   type ClientRegistrationInput,

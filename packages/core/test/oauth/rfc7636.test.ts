@@ -2,10 +2,10 @@
  * RFC 7636: PKCE with S256 on every code flow, and no plain way out of it.
  */
 import { createHash } from "node:crypto"
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { authorizationRequest, newCodeVerifier } from "../../src/oauth/AuthorizationRequest.ts"
 import { request, server } from "./authorization.ts"
 

@@ -1,10 +1,10 @@
 /** Authorization server metadata: RFC 8414 and OpenID Connect Discovery, in the order of the MCP authorization specification. */
 import { it as effectIt } from "@effect/vitest"
+import { canary, CanaryScanner, type FakeUpstream, filler, type UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/testing/TestClock"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner, type FakeUpstream, filler, type UpstreamAnswer } from "@keyward/core/testing"
 import {
   type AuthorizationServer,
   discoverAuthorizationServer,

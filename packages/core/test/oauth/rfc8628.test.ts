@@ -1,11 +1,11 @@
 /**
  * RFC 8628: device authorization, what a person may be shown of it, and the pace of polling. Flows are in the executor's tests.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import {
   type DeviceAuthorizationInput,
   nextPoll,

@@ -1,9 +1,9 @@
 /**
  * Token exchange: RFC 8693.
  */
+import { canary } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary } from "@keyward/core/testing"
 import { requestTokens, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"
 import { clear, expectNoSecret, failureOf, formOf, tokenServer, tokensOf } from "./tokenServer.ts"
 

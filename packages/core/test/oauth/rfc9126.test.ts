@@ -1,10 +1,10 @@
 /**
  * RFC 9126: parameters pushed to the server, and a browser that carries nothing but a reference to them.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { authorizationRequest, newState } from "../../src/oauth/AuthorizationRequest.ts"
 import type { OAuthStartError } from "../../src/oauth/OAuthError.ts"
 import { confidentialClient, publicClient, request, server, upstream } from "./authorization.ts"

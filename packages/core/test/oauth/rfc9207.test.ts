@@ -1,11 +1,11 @@
 /**
  * RFC 9207: the issuer in the authorization response, compared letter by letter and before anything else is looked at.
  */
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { readAuthorizationResponse } from "../../src/oauth/AuthorizationResponse.ts"
 import type { OAuthCompleteError } from "../../src/oauth/OAuthError.ts"
 

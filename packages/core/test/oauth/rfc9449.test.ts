@@ -2,6 +2,13 @@
  * DPoP: RFC 9449. Proofs are checked with a library that is not ours to write, and by a certified authorization server.
  */
 import { createHash, generateKeyPairSync } from "node:crypto"
+import {
+  canary,
+  CanaryScanner,
+  type UpstreamAnswer,
+  type UpstreamHandler,
+  type UpstreamRequest,
+} from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
@@ -15,13 +22,6 @@ import {
   jwtVerify,
 } from "jose"
 import { describe, expect, it } from "vitest"
-import {
-  canary,
-  CanaryScanner,
-  type UpstreamAnswer,
-  type UpstreamHandler,
-  type UpstreamRequest,
-} from "@keyward/core/testing"
 import { type DpopKey, DpopNonces, dpopProof, makeDpopKey, readDpopKey } from "../../src/oauth/Dpop.ts"
 import { requestTokens, type TokenContext } from "../../src/oauth/TokenEndpoint.ts"
 import type { TokenSet } from "../../src/oauth/TokenSet.ts"

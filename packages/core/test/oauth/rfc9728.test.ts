@@ -1,7 +1,7 @@
 /** Protected resource metadata: RFC 9728. */
+import { canary, CanaryScanner, filler, type UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner, filler, type UpstreamAnswer } from "@keyward/core/testing"
 import type { OAuthDiscoveryError } from "../../src/oauth/OAuthError.ts"
 import { discoverProtectedResource, isResourceOf, type ProtectedResource } from "../../src/oauth/ProtectedResource.ts"
 import { asked, deepJson, openHttp, publish } from "./metadataServer.ts"

@@ -1,13 +1,13 @@
 /**
  * What a flow under way seals can be opened by its state and by nothing else, and looks like nothing to whoever reads a store.
  */
-import { CompactEncrypt } from "jose"
 import { hkdfSync } from "node:crypto"
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
+import { CompactEncrypt } from "jose"
 import { describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 import { newState } from "../../src/oauth/AuthorizationRequest.ts"
 import { OAuthSessionNotFoundError } from "../../src/oauth/OAuthError.ts"
 import { sealSecrets, unsealSecrets, type WrappedSessionSecrets } from "../../src/oauth/sealedSession.ts"

@@ -3,10 +3,10 @@
  */
 import { createServer } from "node:https"
 import type { AddressInfo } from "node:net"
+import { filler, type UpstreamAnswer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as fc from "fast-check"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { filler, type UpstreamAnswer } from "@keyward/core/testing"
 import type { OAuthQuirks } from "../../src/auth/OAuthQuirks.ts"
 import {
   AddressNotAllowedError,

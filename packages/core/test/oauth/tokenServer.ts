@@ -1,12 +1,12 @@
 /**
  * A token endpoint on the loopback that answers as told, and what a test needs to call it and to look at what came of it.
  */
+import { canary, CanaryScanner, type FakeUpstream, fakeUpstream, type UpstreamRoute } from "@keyward/core/testing"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Redacted from "effect/Redacted"
 import { expect, onTestFinished } from "vitest"
-import { canary, CanaryScanner, type FakeUpstream, fakeUpstream, type UpstreamRoute } from "@keyward/core/testing"
 import { Egress, type EgressOptions } from "../../src/http/Egress.ts"
 import { makeOAuthHttp, type OAuthHttp, type OAuthResponse } from "../../src/oauth/OAuthHttp.ts"
 import { requestTokens, type TokenContext, type TokenRequest } from "../../src/oauth/TokenEndpoint.ts"

@@ -1,9 +1,9 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { toolAddress } from "../../src/tool/ToolAddress.ts"
 import { matchesPattern, parseAddressPattern } from "../../src/policy/AddressPattern.ts"
 import { byOrder } from "../../src/policy/Policy.ts"
 import { PolicyIndex, policyIndex } from "../../src/policy/PolicyIndex.ts"
+import { toolAddress } from "../../src/tool/ToolAddress.ts"
 import { asRegExp, naiveFirst, patterns, places, rule, ruleLists } from "./rules.ts"
 
 const main = { integration: "github", owner: "org", name: "main" } as const

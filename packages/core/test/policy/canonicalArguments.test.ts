@@ -1,5 +1,5 @@
-import * as fc from "fast-check"
 import { isDeepStrictEqual } from "node:util"
+import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { canonicalArguments } from "../../src/policy/canonicalArguments.ts"
 

@@ -4,10 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { inspect } from "node:util"
+import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 import { afterEach, describe, expect, it } from "vitest"
-import { canary, CanaryScanner } from "@keyward/core/testing"
 
 const secret = canary("token")
 const scanner = new CanaryScanner([secret])

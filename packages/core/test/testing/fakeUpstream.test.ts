@@ -1,8 +1,8 @@
 /** The fake upstream, asked by real clients over real sockets. */
 import { once } from "node:events"
 import { connect } from "node:net"
-import { afterEach, describe, expect, it } from "vitest"
 import { drip, type FakeUpstream, fakeUpstream, filler, type UpstreamRoutes } from "@keyward/core/testing"
+import { afterEach, describe, expect, it } from "vitest"
 
 const running: Array<FakeUpstream> = []
 

@@ -2,10 +2,10 @@
  * The lease contract catches what it says it catches: leases that are broken on purpose fail it, each in the cases that name
  * its fault. A lease that lets nobody in is found out by the contract's patience, which is short here.
  */
+import { leaseContract, type MakeLease } from "@keyward/core/testing"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { leaseContract, type MakeLease } from "@keyward/core/testing"
 import type { Lease } from "../../src/credential/Lease.ts"
 import { memoryLease } from "../../src/memory/MemoryLease.ts"
 

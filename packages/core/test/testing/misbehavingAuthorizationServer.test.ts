@@ -2,13 +2,13 @@
  * The authorization server for tests: that it is strict while it behaves, and that each fault is what it says, as a plain client sees it.
  */
 import { createHash } from "node:crypto"
-import { describe, expect, it } from "vitest"
 import {
   type AuthorizationServerFault,
   CanaryScanner,
   misbehavingAuthorizationServer,
   type MisbehavingAuthorizationServer,
 } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 
 type Json = Record<string, unknown>
 

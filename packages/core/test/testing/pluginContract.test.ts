@@ -4,8 +4,7 @@
 import { definePlugin, type InvokeToolInput, type Plugin, type ToolDef } from "@keyward/core"
 import { canary, type MakePlugin, pluginContract, type PluginUnderTest } from "@keyward/core/testing"
 import { describe, expect, it } from "vitest"
-import type { AuthTemplate } from "../../src/auth/AuthTemplate.ts"
-import { variable } from "../../src/auth/AuthTemplate.ts"
+import { type AuthTemplate, variable } from "../../src/auth/AuthTemplate.ts"
 
 const itemSchema = {
   type: "object",

@@ -4,13 +4,13 @@
  */
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import { type MakeProvider, type ProviderCapabilities, providerContract } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { describe, expect, it } from "vitest"
-import { credentialProvider, type CredentialProvider } from "../../src/credential/CredentialProvider.ts"
 import { ProviderDeniedError, ProviderUnavailableError } from "../../src/credential/CredentialError.ts"
+import { credentialProvider, type CredentialProvider } from "../../src/credential/CredentialProvider.ts"
 import { memoryProvider } from "../../src/memory/MemoryProvider.ts"
-import { type MakeProvider, type ProviderCapabilities, providerContract } from "@keyward/core/testing"
 
 /** The names of the cases that fail. */
 const failuresOf = async (make: MakeProvider, capabilities: ProviderCapabilities = {}): Promise<Array<string>> => {

@@ -2,9 +2,9 @@
  * The store contract catches what it says it catches: stores that are broken on purpose fail it, each in the cases that
  * name its fault.
  */
+import { type MakeStore, type StoreCapabilities, storeContract, type StoreUnderTest } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { type MakeStore, type StoreCapabilities, storeContract, type StoreUnderTest } from "@keyward/core/testing"
 import type { AuditStore } from "../../src/audit/AuditStore.ts"
 import type { ConnectionRow } from "../../src/connection/Connection.ts"
 import type { ConnectionKey } from "../../src/connection/ConnectionRef.ts"

@@ -1,9 +1,9 @@
 /**
  * The store contract's cases about OAuth records catch what they say they catch: stores that are broken on purpose fail them.
  */
+import { type MakeStore, type StoreCapabilities, storeContract, type StoreUnderTest } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { type MakeStore, type StoreCapabilities, storeContract, type StoreUnderTest } from "@keyward/core/testing"
 import type { ConnectionStore } from "../../src/connection/ConnectionStore.ts"
 import type { Store } from "../../src/integration/Store.ts"
 import { memoryLease } from "../../src/memory/MemoryLease.ts"

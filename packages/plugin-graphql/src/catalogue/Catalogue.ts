@@ -5,8 +5,7 @@
  * first described or called, and then kept.
  */
 import type { ToolDef, ToolDescription } from "@keyward/core"
-import type { GraphQLField, GraphQLSchema } from "graphql"
-import { getNamedType, isCompositeType } from "graphql"
+import { getNamedType, type GraphQLField, type GraphQLSchema, isCompositeType } from "graphql"
 import { inputSchemaOf, rawInputSchema, selectionNameOf } from "../input/inputSchema.ts"
 import { cut } from "../Json.ts"
 import { compileOperation, type FieldOperation } from "../operation/fieldOperation.ts"

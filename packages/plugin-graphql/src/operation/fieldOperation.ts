@@ -15,8 +15,8 @@ import {
   OperationTypeNode,
   parseType,
   print,
-  stripIgnoredCharacters,
   type SelectionSetNode,
+  stripIgnoredCharacters,
 } from "graphql"
 import { checkDocument, InvalidDocumentError, parseDocument } from "./checkedDocument.ts"
 import { generatedSelection } from "./generatedSelection.ts"

@@ -2,8 +2,8 @@
 import { createServer, type IncomingHttpHeaders } from "node:http"
 import type { AddressInfo } from "node:net"
 import { createExecutor, memoryProvider } from "@keyward/core"
-import { createSchema, createYoga } from "graphql-yoga"
 import { GraphQLError } from "graphql"
+import { createSchema, createYoga } from "graphql-yoga"
 import { graphqlPlugin, type GraphQLPluginOptions } from "../../src/index.ts"
 
 /** What the service holds: people with a team, posts in pages, a union, an interface, a recursive filter. */

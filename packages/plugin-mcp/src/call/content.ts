@@ -1,8 +1,8 @@
 /**
  * What a tool answered, as data that a model reads and a host takes files from.
  */
-import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/client"
 import type { JsonSchema } from "@keyward/core"
+import type { CallToolResult, ContentBlock } from "@modelcontextprotocol/client"
 
 /** An image, a sound, a resource, or a link to one. */
 export interface McpFile {

@@ -1,8 +1,8 @@
 /**
  * Questions of a server, put to the host's `onElicitation`: forms, and pages that a person is to visit.
  */
-import type { ElicitRequest, ElicitResult } from "@modelcontextprotocol/client"
 import type { JsonSchema } from "@keyward/core"
+import type { ElicitRequest, ElicitResult } from "@modelcontextprotocol/client"
 import type { CallScope } from "./callScope.ts"
 
 /** A page that a person is to visit before a call can be made. */

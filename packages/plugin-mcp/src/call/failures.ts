@@ -1,8 +1,8 @@
 /**
  * What went wrong with a call, told apart: the tool says so, the protocol, the transport. Credentials are core's affair.
  */
-import { type CallToolResult, ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from "@modelcontextprotocol/client"
 import type { ToolResult } from "@keyward/core"
+import { type CallToolResult, ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from "@modelcontextprotocol/client"
 import { answerCut } from "../link/HttpTransport.ts"
 import { readContent } from "./content.ts"
 

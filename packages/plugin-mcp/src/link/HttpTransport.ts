@@ -1,8 +1,8 @@
 /**
  * The official client's HTTP transport with Keyward's `fetch` in it, and with an end for requests whose answer never comes.
  */
-import { type FetchLike, type JSONRPCMessage, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import type { Fetch } from "@keyward/core"
+import { type FetchLike, type JSONRPCMessage, StreamableHTTPClientTransport } from "@modelcontextprotocol/client"
 import { type CallScope, currentScope } from "../call/callScope.ts"
 import { reconnectionPace } from "./reconnectionPace.ts"
 

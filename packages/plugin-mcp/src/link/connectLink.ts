@@ -1,13 +1,13 @@
 /**
  * From a server's config to a connected client.
  */
-import { SdkError, SdkErrorCode, type Transport } from "@modelcontextprotocol/client"
 import type { Fetch } from "@keyward/core"
+import { SdkError, SdkErrorCode, type Transport } from "@modelcontextprotocol/client"
 import type { CallScope } from "../call/callScope.ts"
 import type { McpConfig } from "../server/McpConfig.ts"
 import { HttpTransport } from "./HttpTransport.ts"
 import { McpLink } from "./McpLink.ts"
-import { ProcessTransport, type ProcessLimits } from "./ProcessTransport.ts"
+import { type ProcessLimits, ProcessTransport } from "./ProcessTransport.ts"
 
 /** What a plugin's clients have in common. */
 export interface LinkSettings extends ProcessLimits {

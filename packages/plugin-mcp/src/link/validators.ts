@@ -1,9 +1,9 @@
 /**
  * Validation of what tools answer against their output schemas: one compiled validator per schema, however many calls and clients.
  */
+import { guardedCheck } from "@keyward/core/effect"
 import type { ClientOptions, JsonSchemaValidator } from "@modelcontextprotocol/client"
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv"
-import { guardedCheck } from "@keyward/core/effect"
 
 type ValidatorProvider = NonNullable<ClientOptions["jsonSchemaValidator"]>
 

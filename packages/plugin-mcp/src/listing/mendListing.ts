@@ -3,8 +3,8 @@
  *
  * What was changed is written beside each tool, where `toToolDefs` finds it; whatever a server wrote there itself is gone.
  */
-import type { JSONRPCMessage } from "@modelcontextprotocol/client"
 import type { JsonSchema } from "@keyward/core"
+import type { JSONRPCMessage } from "@modelcontextprotocol/client"
 import { mendSchema } from "./mendSchema.ts"
 
 /** What is wrong with a tool that was listed. */

@@ -1,7 +1,7 @@
 /**
  * What is stored of a server: where it is, or how it is started. Plain JSON without a secret.
  */
-import { InvalidIntegrationInputError, type IntegrationRecord } from "@keyward/core"
+import { type IntegrationRecord, InvalidIntegrationInputError } from "@keyward/core"
 
 /** A server behind a URL. */
 interface HttpServer {

@@ -1,7 +1,6 @@
 /**
  * Looks at a URL: is an MCP server there, which revision does it speak, does it want authorization, and from whom.
  */
-import { SdkError, SdkErrorCode, SdkHttpError, UnauthorizedError } from "@modelcontextprotocol/client"
 import {
   type AuthTemplate,
   type Fetch,
@@ -10,12 +9,13 @@ import {
   type ProbeOAuthInput,
   type ProbeResult,
 } from "@keyward/core"
+import { SdkError, SdkErrorCode, SdkHttpError, UnauthorizedError } from "@modelcontextprotocol/client"
 import type { CallScope } from "../call/callScope.ts"
 import { connectLink, type LinkSettings } from "../link/connectLink.ts"
 import { deriveAuthTemplates } from "./authTemplates.ts"
-import { undescribedTemplates } from "./undescribedTemplates.ts"
 import { canonicalUrl } from "./McpConfig.ts"
 import { McpServerError } from "./McpServerError.ts"
+import { undescribedTemplates } from "./undescribedTemplates.ts"
 
 /** What to look at. */
 export interface ProbeServerInput {

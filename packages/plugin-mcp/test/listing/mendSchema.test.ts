@@ -1,9 +1,9 @@
 /** Schemas as servers write them: what is broken in them is left out, and the rest goes on constraining. */
+import type { JsonSchema } from "@keyward/core"
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv"
 import { Ajv2020 } from "ajv/dist/2020.js"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import type { JsonSchema } from "@keyward/core"
 import { mendSchema } from "../../src/listing/mendSchema.ts"
 
 const validatorOf = (schema: JsonSchema) =>

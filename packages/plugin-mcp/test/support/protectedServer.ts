@@ -1,9 +1,9 @@
 /**
  * An MCP server that wants access tokens of a real authorization server, as the MCP specification describes it.
  */
-import { type OidcProvider, oidcProvider } from "../../../core/test/oauth/oidc/oidcProvider.ts"
-import type { OidcOptions } from "../../../core/test/oauth/oidc/OidcOptions.ts"
 import { onTestFinished } from "vitest"
+import type { OidcOptions } from "../../../core/test/oauth/oidc/OidcOptions.ts"
+import { type OidcProvider, oidcProvider } from "../../../core/test/oauth/oidc/oidcProvider.ts"
 import type { TestServer, TestServerOptions } from "./modernServer.ts"
 
 /** The pair of servers. */

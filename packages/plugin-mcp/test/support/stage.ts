@@ -1,8 +1,8 @@
 /**
  * An executor with the MCP plugin and a connection to a server.
  */
-import { onTestFinished } from "vitest"
 import { createExecutor, type Executor, type ExecutorConfig, type ExecutorEvent, memoryProvider } from "@keyward/core"
+import { onTestFinished } from "vitest"
 import { type AddServerInput, mcpPlugin, type McpPluginOptions } from "../../src/index.ts"
 
 /** What a stage may be told. */

@@ -6,15 +6,15 @@
  */
 import type { AuthTemplate, JsonSchema, ToolDef, ToolDescription } from "@keyward/core"
 import type { OpenApiDocument } from "../document/document.ts"
-import { objectOf } from "../Json.ts"
-import { annotationsOf, descriptionOf, listOperations, type Operation } from "./operations.ts"
-import { parametersOf, type CredentialPlaces } from "../request/parameters.ts"
 import { makeReferences, type References } from "../document/References.ts"
+import { objectOf } from "../Json.ts"
+import { type CredentialPlaces, parametersOf } from "../request/parameters.ts"
 import { compileRequest, type RequestBuilder } from "../request/request.ts"
 import { requestBodyOf } from "../request/requestBody.ts"
-import { closeServer, fixedServer, serversOf, type Server, type ServerVariable } from "../request/servers.ts"
-import { inputSchemaOf, outputSchemaOf, responseMediaTypes, type InputParts } from "../schema/toolSchema.ts"
+import { closeServer, fixedServer, type Server, serversOf, type ServerVariable } from "../request/servers.ts"
+import { type InputParts, inputSchemaOf, outputSchemaOf, responseMediaTypes } from "../schema/toolSchema.ts"
 import { typeScriptPreview } from "../schema/typeScriptPreview.ts"
+import { annotationsOf, descriptionOf, listOperations, type Operation } from "./operations.ts"
 
 /** Where an integration is and what its credentials occupy. */
 export interface CatalogueTarget {

@@ -6,11 +6,11 @@
  */
 import type { ToolAnnotations } from "@keyward/core"
 import type { OpenApiDocument } from "../document/document.ts"
-import { isJsonObject, listOf, objectOf, textOf, type JsonObject } from "../Json.ts"
 import { quoted } from "../document/OpenApiDocumentError.ts"
 import type { References } from "../document/References.ts"
-import { toolNames } from "./toolNames.ts"
+import { isJsonObject, type JsonObject, listOf, objectOf, textOf } from "../Json.ts"
 import { withoutMarkup } from "../withoutMarkup.ts"
+import { toolNames } from "./toolNames.ts"
 
 /** One operation as it stands in the document. */
 export interface Operation {

@@ -4,10 +4,10 @@
  * Called by `addSpec` and `previewSpec`. What comes out is plain JSON from which any process can build the catalogue again
  * without asking anybody. OpenAPI 3.0, 3.1 and 3.2 are read as they are; their schema dialects meet in `SchemaWriter.ts`.
  */
-import { fetchDocument, defaultTimeoutMs, withoutQuery, type DocumentSource } from "./fetchDocument.ts"
-import { isJsonObject, objectOf, textOf, type JsonObject, type MutableJsonObject } from "../Json.ts"
+import { isJsonObject, type JsonObject, type MutableJsonObject, objectOf, textOf } from "../Json.ts"
+import { defaultTimeoutMs, type DocumentSource, fetchDocument, withoutQuery } from "./fetchDocument.ts"
 import { OpenApiDocumentError, quoted } from "./OpenApiDocumentError.ts"
-import { parseDocumentObject, parseDocumentText, type ParsedDocument } from "./parseDocument.ts"
+import { type ParsedDocument, parseDocumentObject, parseDocumentText } from "./parseDocument.ts"
 import { bundleRemoteReferences } from "./remoteReferences.ts"
 import { slimDocument } from "./slimDocument.ts"
 import { upgradeDocument } from "./upgradeDocument.ts"

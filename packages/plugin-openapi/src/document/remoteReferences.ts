@@ -4,8 +4,8 @@
  * A fetched document is kept under `x-keyward-documents`, and each `$ref` to it is rewritten to a local one. Only http(s)
  * is followed. What cannot be had is a warning, and the reference stays unresolved.
  */
-import { fetchDocument, withoutQuery, defaultTimeoutMs, type DocumentSource } from "./fetchDocument.ts"
 import { isJsonObject, type MutableJsonObject } from "../Json.ts"
+import { defaultTimeoutMs, type DocumentSource, fetchDocument, withoutQuery } from "./fetchDocument.ts"
 import { OpenApiDocumentError, quoted } from "./OpenApiDocumentError.ts"
 import { parseDocumentText } from "./parseDocument.ts"
 

@@ -4,7 +4,7 @@
  *
  * Schemas, parameters and request bodies stay as they are, their examples included.
  */
-import { isJsonObject, listOf, objectOf, type JsonObject, type MutableJsonObject } from "../Json.ts"
+import { isJsonObject, type JsonObject, listOf, type MutableJsonObject, objectOf } from "../Json.ts"
 
 /** Slims a document; takes it over and changes it. */
 export const slimDocument = (root: MutableJsonObject): MutableJsonObject => {

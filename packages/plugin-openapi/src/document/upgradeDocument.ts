@@ -4,10 +4,10 @@
  * The upgrader takes a document for well-formed and throws on the first corner that is not. So malformed corners are left
  * out first, and if it throws all the same, the paths are upgraded one by one and only the culprits are lost.
  */
-import { bundledDocumentsKey } from "./remoteReferences.ts"
-import { isJsonObject, listOf, objectOf, textOf, type JsonObject, type MutableJsonObject } from "../Json.ts"
+import { isJsonObject, type JsonObject, listOf, type MutableJsonObject, objectOf, textOf } from "../Json.ts"
 import { quoted } from "./OpenApiDocumentError.ts"
 import { makeReferences, type References } from "./References.ts"
+import { bundledDocumentsKey } from "./remoteReferences.ts"
 
 /** An upgraded document and what was lost on the way. */
 export interface UpgradedDocument {

@@ -5,9 +5,9 @@
  * is used once is written where it is used. References that lead back to the value they started from, which would send a
  * validator round in circles, are cut.
  */
-import { isJsonObject, type MutableJsonObject } from "../Json.ts"
 import type { References } from "../document/References.ts"
-import { SchemaWriter, schemaNameOf, type DefinitionNames, type SchemaDirection } from "./SchemaWriter.ts"
+import { isJsonObject, type MutableJsonObject } from "../Json.ts"
+import { type DefinitionNames, type SchemaDirection, schemaNameOf, SchemaWriter } from "./SchemaWriter.ts"
 import { subschemasOf } from "./subschemas.ts"
 
 /** The most that the definitions of one schema may weigh, in characters of JSON. */

@@ -6,9 +6,9 @@
  * ones leave outputs, and what no validator would compile (unknown types, broken patterns) is mended or left out.
  * References become `#/$defs/…`; `SchemaDefinitions.ts` gathers what they lead to.
  */
-import { discriminate } from "./discriminators.ts"
-import { isJsonObject, listOf, objectOf, textOf, type JsonObject, type MutableJsonObject } from "../Json.ts"
 import type { References } from "../document/References.ts"
+import { isJsonObject, type JsonObject, listOf, type MutableJsonObject, objectOf, textOf } from "../Json.ts"
+import { discriminate } from "./discriminators.ts"
 import { mendKeyword, normalTypes } from "./schemaKeywords.ts"
 import { schemaKeywords, schemaListKeywords, schemaMapKeywords } from "./subschemas.ts"
 

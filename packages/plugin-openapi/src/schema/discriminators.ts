@@ -3,8 +3,8 @@
  *
  * Spec: [Discriminator Object](https://spec.openapis.org/oas/v3.2.0#discriminator-object).
  */
-import { isJsonObject, listOf, objectOf, ownValue, textOf, type JsonObject, type MutableJsonObject } from "../Json.ts"
 import type { References } from "../document/References.ts"
+import { isJsonObject, type JsonObject, listOf, type MutableJsonObject, objectOf, ownValue, textOf } from "../Json.ts"
 
 /** Adds to the written form of a schema what its discriminator says; changes `written`. */
 export const discriminate = (schema: JsonObject, written: MutableJsonObject, references: References): void => {

@@ -4,7 +4,7 @@
  * Validators refuse a whole schema for one broken keyword. A keyword that cannot be mended only loosens the check; the
  * service still has the last word.
  */
-import { listOf, type JsonObject } from "../Json.ts"
+import { type JsonObject, listOf } from "../Json.ts"
 import { withoutMarkup } from "../withoutMarkup.ts"
 
 /**

@@ -5,15 +5,15 @@
  * has some that a caller may choose. Unknown properties are refused, so that a misspelt parameter is noticed.
  */
 import type { JsonSchema } from "@keyward/core"
-import { isJsonObject, objectOf, textOf, type JsonObject, type MutableJsonObject } from "../Json.ts"
-import { essenceOf, kindOfMediaType } from "../mediaTypes.ts"
 import type { Operation } from "../catalogue/operations.ts"
-import { bodyArgument, serverArgument, type Parameter } from "../request/parameters.ts"
 import type { References } from "../document/References.ts"
+import { isJsonObject, type JsonObject, type MutableJsonObject, objectOf, textOf } from "../Json.ts"
+import { essenceOf, kindOfMediaType } from "../mediaTypes.ts"
+import { bodyArgument, type Parameter, serverArgument } from "../request/parameters.ts"
 import type { BodyField, RequestBody } from "../request/requestBody.ts"
-import { SchemaDefinitions } from "./SchemaDefinitions.ts"
 import type { ServerVariable } from "../request/servers.ts"
 import { withoutMarkup } from "../withoutMarkup.ts"
+import { SchemaDefinitions } from "./SchemaDefinitions.ts"
 
 /** What an input is made of. */
 export interface InputParts {

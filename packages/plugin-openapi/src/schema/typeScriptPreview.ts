@@ -4,7 +4,7 @@
  * A preview: formats and bounds are left out, and what would make it long is `unknown`. Never compiled by anybody here.
  */
 import type { JsonSchema } from "@keyward/core"
-import { isJsonObject, listOf, objectOf, textOf, type JsonObject } from "../Json.ts"
+import { isJsonObject, type JsonObject, listOf, objectOf, textOf } from "../Json.ts"
 
 /** The most that a preview is long before it stops unfolding, in characters. */
 const longestPreview = 12_000

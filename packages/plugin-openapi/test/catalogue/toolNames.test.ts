@@ -1,6 +1,6 @@
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { toolNames, type NamedOperation } from "../../src/catalogue/toolNames.ts"
+import { type NamedOperation, toolNames } from "../../src/catalogue/toolNames.ts"
 
 const named = (operationId: string | undefined, method = "GET", path = "/"): string =>
   toolNames([{ operationId, method, path }])[0]!

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { readResponse, type ReadableResponse } from "../../src/response/response.ts"
+import { type ReadableResponse, readResponse } from "../../src/response/response.ts"
 
 const now = (): number => Date.parse("2026-11-20T12:00:00Z")
 

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { createExecutor, type Executor } from "@keyward/core"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { openApiPlugin } from "../../src/index.ts"
 import { queries } from "./queries.ts"
 

@@ -3,8 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, w
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import {
-  encryptedFileProvider,
   type EncryptedFileOptions,
+  encryptedFileProvider,
   type EncryptedFileProvider,
 } from "@keyward/provider-encrypted-file"
 import * as Effect from "effect/Effect"

@@ -3,7 +3,7 @@
  *
  * Each message holds arguments, and how often to call with them at once; it answers with what became of the calls: `ok`, or the code.
  */
-import { approvingExecutor, type ApprovalPlace, deleteTool } from "./approvals.ts"
+import { type ApprovalPlace, approvingExecutor, deleteTool } from "./approvals.ts"
 
 const place = JSON.parse(process.argv[2] ?? "{}") as ApprovalPlace
 const executor = await approvingExecutor(place)

@@ -1,7 +1,7 @@
 /** An executor whose one tool asks a person and leaves a line in a file when it runs; the same in each process. */
 import { appendFile } from "node:fs/promises"
 import { createExecutor, definePlugin, memoryProvider } from "@keyward/core"
-import { postgresStore, type SqlStore, sqliteStore } from "../../src/index.ts"
+import { postgresStore, sqliteStore, type SqlStore } from "../../src/index.ts"
 
 /** Which database, and where a call leaves its line. */
 export type ApprovalPlace = (

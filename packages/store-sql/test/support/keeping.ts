@@ -1,6 +1,6 @@
 /** Accounts that processes keep alive together: their database, which holds the secrets too, and an executor over it. */
 import { createExecutor, type ExecutorEvent } from "@keyward/core"
-import { postgresStore, sqliteStore, type SqlStore, sqlSecretProvider } from "../../src/index.ts"
+import { postgresStore, sqliteStore, sqlSecretProvider, type SqlStore } from "../../src/index.ts"
 import { accountConfig } from "./account.ts"
 import { key } from "./secretKey.ts"
 

@@ -27,13 +27,13 @@ import {
   toGrant,
 } from "../../policy/Grant.ts"
 import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
-import { accessOfAgent, compareRefs, type VisibleConnection, visibleConnection } from "./access.ts"
-import { requireAgent } from "./Agents.ts"
 import { eventOf } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
-import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
+import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
+import { accessOfAgent, compareRefs, type VisibleConnection, visibleConnection } from "./access.ts"
+import { requireAgent } from "./Agents.ts"
 
 /** Which grants of an agent to list. */
 export interface ListGrantsInput {

@@ -24,13 +24,13 @@ import {
   type ShareRecord,
   toShare,
 } from "../../policy/Share.ts"
-import { requireAgent } from "./Agents.ts"
 import { eventOf } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage, unlimited } from "../checkedPage.ts"
-import { selectOwn, type SelectError } from "../select/ConnectionSelector.ts"
-import { checkParent, connectionOf, scopeInForce } from "./Grants.ts"
 import type { Resources } from "../Resources.ts"
+import { type SelectError, selectOwn } from "../select/ConnectionSelector.ts"
+import { requireAgent } from "./Agents.ts"
+import { checkParent, connectionOf, scopeInForce } from "./Grants.ts"
 
 /** Which shares of a connection to list. */
 export interface ListSharesInput {

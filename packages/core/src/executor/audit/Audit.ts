@@ -7,16 +7,16 @@
 import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { emptyHead, linkEntries, removedHead, sealedWith } from "../../audit/auditChain.ts"
 import { type AuditAnchor, AuditCheck, type AuditFault } from "../../audit/AuditCheck.ts"
 import type { AuditEntry, AuditHead } from "../../audit/AuditEntry.ts"
-import { emptyHead, linkEntries, removedHead, sealedWith } from "../../audit/auditChain.ts"
 import { AuditAccessError, AuditBrokenError, InvalidAuditQueryError } from "../../audit/AuditError.ts"
-import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import { quote } from "../../error/KeywardError.ts"
+import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { parseToolAddress } from "../../tool/ToolAddress.ts"
-import { auditDraft } from "./auditDraft.ts"
 import type { Resources } from "../Resources.ts"
+import { auditDraft } from "./auditDraft.ts"
 
 /** What is asked for; absent: everything. */
 export interface ListAuditInput {

@@ -8,12 +8,12 @@
 import { randomUUID } from "node:crypto"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { AuditDraft } from "../../audit/AuditEntry.ts"
 import { type AuditKeys, emptyHead, linkEntries } from "../../audit/auditChain.ts"
+import type { AuditDraft } from "../../audit/AuditEntry.ts"
 import type { AuditLink, AuditStore } from "../../audit/AuditStore.ts"
 import { StoreUnavailableError } from "../../error/StoreError.ts"
-import { auditDraft, type AuditedEvent, isAudited } from "./auditDraft.ts"
 import type { EventBody, ExecutorEvent } from "../ExecutorEvent.ts"
+import { auditDraft, type AuditedEvent, isAudited } from "./auditDraft.ts"
 
 /** How a log works; see `AuditOptions` of the config for what each means. */
 export interface AuditLogOptions {

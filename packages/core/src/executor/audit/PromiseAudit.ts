@@ -1,7 +1,7 @@
 /** `executor.audit` on the Promise surface; the Effect surface does the work. */
 import type { AuditEntry } from "../../audit/AuditEntry.ts"
-import type { AuditVerification, EffectAudit, ListAuditInput, PruneAuditInput, VerifyAuditInput } from "./Audit.ts"
 import { runPromise } from "../runPromise.ts"
+import type { AuditVerification, EffectAudit, ListAuditInput, PruneAuditInput, VerifyAuditInput } from "./Audit.ts"
 
 /** `executor.audit`. */
 export class Audit {

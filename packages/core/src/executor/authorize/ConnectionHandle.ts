@@ -4,10 +4,10 @@
 import * as Effect from "effect/Effect"
 import { connectionAddress, type ConnectionKey } from "../../connection/ConnectionRef.ts"
 import type { ConnectionHandle, Fetch } from "../../integration/Plugin.ts"
-import { pluginFetch } from "./boundFetch.ts"
-import { asOwner, selectConnection, type SelectedConnection, usableTemplate } from "../select/ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
 import { runPromise } from "../runPromise.ts"
+import { asOwner, selectConnection, type SelectedConnection, usableTemplate } from "../select/ConnectionSelector.ts"
+import { pluginFetch } from "./boundFetch.ts"
 
 /** Made for each call, so what it offers is made when somebody asks for it. */
 export class SelectedHandle implements ConnectionHandle {

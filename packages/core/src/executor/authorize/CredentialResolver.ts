@@ -15,8 +15,8 @@ import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import {
   CredentialProviderNotRegisteredError,
   isNotFound,
-  type ProviderError,
   ProviderDeniedError,
+  type ProviderError,
   ProviderTimeoutError,
 } from "../../credential/CredentialError.ts"
 import type { Resources } from "../Resources.ts"

@@ -9,8 +9,8 @@ import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { andThen } from "../andThen.ts"
 import type { CallRecord } from "../call/CallRecord.ts"
 import type { CallStop } from "../call/CallStop.ts"
-import type { CredentialSource } from "./CredentialSource.ts"
 import { runPromise } from "../runPromise.ts"
+import type { CredentialSource } from "./CredentialSource.ts"
 
 /** The variables of the source's template; empty where there is no source. The record looks for the values in what the plugin answers. */
 export const callEnvironment = (

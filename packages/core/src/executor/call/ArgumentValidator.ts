@@ -7,8 +7,8 @@
 import type { ErrorObject, ValidateFunction } from "ajv/dist/2020.js"
 import * as Effect from "effect/Effect"
 import { quote } from "../../error/KeywardError.ts"
-import type { JsonSchema, ToolDef } from "../../tool/Tool.ts"
 import { guardedCheck } from "../../tool/guardedCheck.ts"
+import type { JsonSchema, ToolDef } from "../../tool/Tool.ts"
 import { InvalidToolError } from "../../tool/ToolError.ts"
 
 /** One thing that is wrong with the arguments. */

@@ -19,11 +19,11 @@ import type { ToolDef } from "../../tool/Tool.ts"
 import type { CatalogKey } from "../../tool/ToolCatalog.ts"
 import { eventOf } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
-import { deleteItems } from "./connectionItems.ts"
 import { endGrant } from "../oauth/endGrant.ts"
+import type { Resources } from "../Resources.ts"
+import { deleteItems } from "./connectionItems.ts"
 import { refuseSharedName } from "./refuseSharedName.ts"
 import { releaseConnection } from "./releaseConnection.ts"
-import type { Resources } from "../Resources.ts"
 
 /** What committing can fail with. What was there before is there still. */
 export type CommitError =

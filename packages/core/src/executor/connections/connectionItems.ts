@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionRow } from "../../connection/Connection.ts"
-import type { ProviderError } from "../../credential/CredentialError.ts"
 import { tokenItemId } from "../../connection/ConnectionRef.ts"
+import type { ProviderError } from "../../credential/CredentialError.ts"
 import { dpopItemId, refreshItemId, tokenItemIds } from "../oauth/tokenItems.ts"
 import type { Resources } from "../Resources.ts"
 

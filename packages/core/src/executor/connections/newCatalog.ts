@@ -4,10 +4,10 @@
 import * as Effect from "effect/Effect"
 import type { Plugin } from "../../integration/Plugin.ts"
 import type { CredentialSource } from "../authorize/CredentialSource.ts"
-import { catalogKey, type CatalogError, ensureSharedCatalog, resolveTools } from "../tools/Catalogs.ts"
-import type { CatalogWrite } from "./commitConnection.ts"
-import type { SelectedConnection } from "../select/ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
+import type { SelectedConnection } from "../select/ConnectionSelector.ts"
+import { type CatalogError, catalogKey, ensureSharedCatalog, resolveTools } from "../tools/Catalogs.ts"
+import type { CatalogWrite } from "./commitConnection.ts"
 
 /**
  * Resolves them where they are the connection's own; `undefined` where they are the integration's.

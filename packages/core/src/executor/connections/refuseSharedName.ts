@@ -7,8 +7,8 @@ import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import { visibleConnection } from "../agents/access.ts"
-import { invalid } from "./connectionInput.ts"
 import type { Resources } from "../Resources.ts"
+import { invalid } from "./connectionInput.ts"
 
 /** Fails where a new connection would take the name of a shared one. */
 export const refuseSharedName = (

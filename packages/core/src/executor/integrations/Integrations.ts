@@ -12,10 +12,10 @@ import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { defaultIdentityMode, type IdentityMode, isIdentityMode } from "../../identity/IdentityMode.ts"
 import {
+  identityModeOf,
   type Integration,
   type IntegrationInput,
   type IntegrationRecord,
-  identityModeOf,
   invalidMode,
   makeIntegrationRecord,
   toIntegration,

@@ -14,8 +14,8 @@ import { checkClient, clientKey, type CreateOAuthClientInput } from "./clientInp
 import { deleteClientItems } from "./clientItems.ts"
 import { forgetRegistration } from "./forgetRegistration.ts"
 import { protocolOf } from "./protocol.ts"
-import { type ClientContent, clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
 import { payBefore } from "./RevocationOutbox.ts"
+import { type ClientContent, clientLockOf, saveClient, type SaveClientError } from "./saveClient.ts"
 
 /** What creating a client can fail with. Nothing is stored then. */
 export type CreateOAuthClientError = InvalidOAuthClientError | SaveClientError

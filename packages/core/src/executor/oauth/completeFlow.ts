@@ -15,7 +15,7 @@ import type { Resources } from "../Resources.ts"
 import { mintConnection, type MintError, type Restore } from "./mintConnection.ts"
 import { burn, flowFailure, openSession, type OpenSessionError } from "./openSession.ts"
 import { type Protocol, protocolOf } from "./protocol.ts"
-import { resumeFlow, type ResumeError } from "./resumeFlow.ts"
+import { type ResumeError, resumeFlow } from "./resumeFlow.ts"
 import { startPaying } from "./RevocationOutbox.ts"
 
 /** What completing a flow can fail with. The flow is over then; a connection of that name is as it was. */

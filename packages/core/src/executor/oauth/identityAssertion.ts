@@ -7,11 +7,11 @@
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import { quote } from "../../error/KeywardError.ts"
+import type { Resources } from "../Resources.ts"
 import { serverOf } from "./clientServer.ts"
 import { isRetryableFailure } from "./isRetryableFailure.ts"
 import { clientKeyOf, loadClient } from "./loadClient.ts"
 import { startFailure } from "./OAuthFlow.ts"
-import type { Resources } from "../Resources.ts"
 import type { StartingFlow, StartOAuthError } from "./StartingFlow.ts"
 
 /** Exchanges the flow's `subjectToken` through the client `slug` of the identity provider. */

@@ -3,15 +3,15 @@
  */
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { compiledIntegration } from "../../integration/Integration.ts"
 import type { TokenRequest } from "../../oauth/TokenEndpoint.ts"
 import type { Resources } from "../Resources.ts"
-import { compiledIntegration } from "../../integration/Integration.ts"
 import { pinnedServer } from "./clientServer.ts"
 import { identityAssertion } from "./identityAssertion.ts"
+import { isRetryableFailure } from "./isRetryableFailure.ts"
 import { mintConnection } from "./mintConnection.ts"
 import { announceFlow, startFailure } from "./OAuthFlow.ts"
 import type { StartingFlow, StartOAuthError, StartOAuthResult } from "./StartingFlow.ts"
-import { isRetryableFailure } from "./isRetryableFailure.ts"
 
 /** Requests tokens and makes the connection of them. */
 export const mintAtOnce = (

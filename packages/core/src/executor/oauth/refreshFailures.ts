@@ -3,9 +3,9 @@
  *
  * Two kinds: a person has to connect the account again, or it is worth trying later. An outage is never the first kind.
  */
-import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import type { ConnectionRow } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
+import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import type { TokenRequestError } from "../../oauth/tokenFailure.ts"

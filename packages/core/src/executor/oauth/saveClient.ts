@@ -8,11 +8,11 @@ import * as Effect from "effect/Effect"
 import { firstVersion } from "../../connection/Connection.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
 import { StoreUnavailableError } from "../../error/StoreError.ts"
-import type { OAuthClientKey, OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import type { Identity } from "../../identity/Identity.ts"
+import type { OAuthClientKey, OAuthClientRecord } from "../../oauth/OAuthClient.ts"
 import { commitChange } from "../audit/commitChange.ts"
-import type { Resources } from "../Resources.ts"
 import { type ItemWrite, writeItems } from "../connections/writeItems.ts"
+import type { Resources } from "../Resources.ts"
 import {
   clientItemIds,
   type ClientItemPart,

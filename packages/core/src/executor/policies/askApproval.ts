@@ -12,14 +12,20 @@ import { isSigned } from "../../policy/approvalSignature.ts"
 import { canonicalArguments } from "../../policy/canonicalArguments.ts"
 import { ElicitationDeclinedError, type ElicitationHandler, requireApproval } from "../../tool/Elicitation.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
-import { agreedCall, type AgreedCallError } from "./agreedCall.ts"
 import { announce, eventOf, type RowEvent } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
-import { type ApprovalQuestion, approvalQuestion, approvalRecord, keysOf, newApprovalId } from "./approvalQuestion.ts"
-import type { CallInQuestion } from "./approvalQuestion.ts"
 import type { CallTrace } from "../call/CallTrace.ts"
-import type { Resources } from "../Resources.ts"
 import { approvalDeclined, approvalRequired, notApprovableLater, tooManyApprovals } from "../call/toolFailures.ts"
+import type { Resources } from "../Resources.ts"
+import { agreedCall, type AgreedCallError } from "./agreedCall.ts"
+import {
+  type ApprovalQuestion,
+  approvalQuestion,
+  approvalRecord,
+  type CallInQuestion,
+  keysOf,
+  newApprovalId,
+} from "./approvalQuestion.ts"
 
 /** Gets a person's approval for a call. Answers the result that the call has instead, `undefined` where it may be made. */
 export const askApproval = (

@@ -6,8 +6,11 @@
 import * as Effect from "effect/Effect"
 import type { CompiledTemplate } from "../../auth/AuthTemplate.ts"
 import { originsChanged, statusInForce } from "../../connection/Connection.ts"
-import { ConnectionCredentialError, ConnectionNotFoundError } from "../../connection/ConnectionError.ts"
-import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
+import {
+  ConnectionCredentialError,
+  ConnectionNotFoundError,
+  type InvalidConnectionInputError,
+} from "../../connection/ConnectionError.ts"
 import {
   connectionAddress,
   connectionKey,

@@ -3,19 +3,19 @@
  * call, which connection a call would run as.
  */
 import * as Effect from "effect/Effect"
+import type { AccountsKey } from "../../connection/AccountStore.ts"
 import { type Connection, joinOrigins } from "../../connection/Connection.ts"
 import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import { connectionKey, type ConnectionRef } from "../../connection/ConnectionRef.ts"
-import type { AccountsKey } from "../../connection/AccountStore.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { visibleConnection } from "../agents/access.ts"
 import { eventOf } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
-import { shownConnection } from "../connections/Connections.ts"
-import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
 import { lockOf } from "../connections/connectionLock.ts"
+import { shownConnection } from "../connections/Connections.ts"
 import type { Resources } from "../Resources.ts"
+import { selectConnection, type SelectError } from "./ConnectionSelector.ts"
 import { type AccountRequest, integrationOfCall, selectAccount, type SelectAccountError } from "./selectAccount.ts"
 
 /** Whose connections of which integration. */

@@ -5,8 +5,7 @@
  * Called by the account selector, on its way to a result that a model reads. Tells an agent no more than that nothing is granted.
  */
 import * as Effect from "effect/Effect"
-import { compileTemplate, noneTemplate } from "../../auth/AuthTemplate.ts"
-import type { AuthTemplate } from "../../auth/AuthTemplate.ts"
+import { type AuthTemplate, compileTemplate, noneTemplate } from "../../auth/AuthTemplate.ts"
 import { ConnectionRequiredError } from "../../connection/AccountError.ts"
 import { connectionAddress, type ConnectionRef } from "../../connection/ConnectionRef.ts"
 import type { Identity } from "../../identity/Identity.ts"

@@ -25,9 +25,9 @@ import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
 import { hasIntegration, type VisibleConnection, visibleConnection, visibleConnections } from "../agents/access.ts"
 import { andThen } from "../andThen.ts"
 import type { ChosenBy } from "../call/CallTrace.ts"
+import type { Resources } from "../Resources.ts"
 import { connectionRequired } from "./connectionRequired.ts"
 import type { SelectedConnection } from "./ConnectionSelector.ts"
-import type { Resources } from "../Resources.ts"
 
 /** What a call says about the account that it wants. */
 export interface AccountRequest {

@@ -10,8 +10,8 @@ import type {
   IdentityModeError,
   SubjectRequiredError,
 } from "../../connection/AccountError.ts"
-import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import type { ConnectionRow } from "../../connection/Connection.ts"
+import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import { connectionAddress, type ConnectionRef } from "../../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
@@ -22,15 +22,15 @@ import type { Tool, ToolAnnotations, ToolDef, ToolSchema } from "../../tool/Tool
 import { parseShortAddress, parseToolAddress } from "../../tool/ToolAddress.ts"
 import type { ToolCatalog } from "../../tool/ToolCatalog.ts"
 import { mayCall, type VisibleConnection } from "../agents/access.ts"
-import { type CatalogError, catalogOf, describeTool, sharedCatalogOf } from "./Catalogs.ts"
 import { checkedPage } from "../checkedPage.ts"
 import { invalid, invalidInput } from "../connections/connectionInput.ts"
-import { pluginOf, selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
-import { withIdentityArgument } from "../select/identityArgument.ts"
-import { type OfferedToolsFilter, optional, walkOfferedTools } from "./offeredTools.ts"
 import { decisionOn } from "../policies/policyCheck.ts"
 import type { Resources } from "../Resources.ts"
+import { pluginOf, selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
+import { withIdentityArgument } from "../select/identityArgument.ts"
 import { selectAccount } from "../select/selectAccount.ts"
+import { type CatalogError, catalogOf, describeTool, sharedCatalogOf } from "./Catalogs.ts"
+import { type OfferedToolsFilter, optional, walkOfferedTools } from "./offeredTools.ts"
 import { unselectedTools } from "./unselectedTools.ts"
 
 /** Which tools to list. */

@@ -10,14 +10,14 @@ import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity, Owner } from "../../identity/Identity.ts"
 import { modeAllows } from "../../identity/IdentityMode.ts"
 import { compiledIntegration, identityModeOf, type IntegrationRecord } from "../../integration/Integration.ts"
-import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
 import type { ToolDef } from "../../tool/Tool.ts"
+import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
 import type { ToolCatalog } from "../../tool/ToolCatalog.ts"
 import { compareRefs, type RefOrder, type VisibleConnection, visibleConnections } from "../agents/access.ts"
-import { catalogOf } from "./Catalogs.ts"
-import { selectConnection, type SelectError } from "../select/ConnectionSelector.ts"
 import { shownTools, shownToolsOf } from "../policies/policyCheck.ts"
 import type { Resources } from "../Resources.ts"
+import { selectConnection, type SelectError } from "../select/ConnectionSelector.ts"
+import { catalogOf } from "./Catalogs.ts"
 
 /** Which connections; everything given has to hold. */
 export interface OfferedToolsFilter {

@@ -13,8 +13,8 @@ import type { Tool } from "../../tool/Tool.ts"
 import type { ToolCatalog } from "../../tool/ToolCatalog.ts"
 import type { RankedTool } from "../../tool/ToolIndex.ts"
 import { mayCall } from "../agents/access.ts"
-import { type OfferedCatalog, type OfferedToolsFilter, walkOfferedTools } from "./offeredTools.ts"
 import type { Resources } from "../Resources.ts"
+import { type OfferedCatalog, type OfferedToolsFilter, walkOfferedTools } from "./offeredTools.ts"
 import { toTool } from "./Tools.ts"
 
 /** What to look for, and among which connections. */

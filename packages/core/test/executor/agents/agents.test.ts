@@ -1,7 +1,7 @@
 /** Agents: what they are, their keys, and what they may do with what was granted. */
-import { describe, expect, it } from "vitest"
 import { memoryStore } from "@keyward/core"
 import { CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { rejectionOf } from "../acme.ts"
 import { arrived, secretOf, setAgentStage, toolNames } from "./agentStage.ts"
 

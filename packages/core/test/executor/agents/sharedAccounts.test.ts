@@ -1,6 +1,6 @@
 /** Shares of connections that are more than a pasted credential: OAuth accounts, and accounts with tools of their own. */
-import { describe, expect, it } from "vitest"
 import { CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, received, rejectionOf, setStage, toJson } from "../acme.ts"
 import { connectAccount } from "../oauth/account.ts"
 

@@ -1,7 +1,7 @@
 /** Shares: a user's connection in the hands of another user, or of an agent. */
-import { describe, expect, it } from "vitest"
 import { memoryStore } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { contentsOf, countingProvider, rejectionOf } from "../acme.ts"
 import { arrived, secretOf, setAgentStage } from "./agentStage.ts"
 

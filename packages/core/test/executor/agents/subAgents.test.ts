@@ -1,8 +1,8 @@
 /** Sub-agents: what an agent hands on, never more than it has, and never for longer. */
-import { describe, expect, it } from "vitest"
 import { memoryStore } from "@keyward/core"
+import { describe, expect, it } from "vitest"
 import { rejectionOf } from "../acme.ts"
-import { arrived, secretOf, setAgentStage, type AgentStage } from "./agentStage.ts"
+import { type AgentStage, arrived, secretOf, setAgentStage } from "./agentStage.ts"
 
 const main = { owner: "org", integration: "api", name: "main" } as const
 const own = { owner: "user", integration: "api", name: "own" } as const

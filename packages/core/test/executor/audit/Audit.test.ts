@@ -1,6 +1,4 @@
 /** The audit trail as a host uses it: what is in it, who may read it, what is found, and what trouble with the store does to it. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import {
   type AuditEntry,
   createExecutor,
@@ -10,8 +8,10 @@ import {
   type Store,
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
-import { acmePlugin, failureOf, main, rejectionOf, setStage, storeDown, toolOfMain, unreliableStore } from "../acme.ts"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import { eventually } from "../../eventually.ts"
+import { acmePlugin, failureOf, main, rejectionOf, setStage, storeDown, toolOfMain, unreliableStore } from "../acme.ts"
 
 const bearer = (value: string) => ({ ...main, template: "bearer", value })
 

@@ -1,9 +1,9 @@
 /**
  * What plugins are given of a connection beyond one call: its handle, its environment, the catalog that is listed again, and the end.
  */
-import { describe, expect, it } from "vitest"
 import { type InvokeToolInput, type ResolveToolsInput, type ToolDef, variable } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import { describe, expect, it } from "vitest"
 import { type AcmePlugin, acmePlugin, failureOf, main, setStage, toolOfMain } from "../acme.ts"
 
 const readOnly = (name: string): ToolDef => ({ name, annotations: { readOnlyHint: true } })

@@ -1,9 +1,7 @@
 /** Credentials are read when a request is about to leave, once, together, under a limit; and their failures tell apart. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import {
-  type CredentialProvider,
   createExecutor,
+  type CredentialProvider,
   credentialProvider,
   memoryStore,
   ProviderDeniedError,
@@ -11,6 +9,8 @@ import {
   type ToolResult,
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import {
   acmePlugin,
   countingProvider,

@@ -1,8 +1,8 @@
 /**
  * Arguments and the schemas of strangers: checks that would keep the process busy, schemas that hold themselves, awkward names.
  */
-import { describe, expect, it } from "vitest"
 import type { JsonSchema } from "@keyward/core"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, main, setStage, toolOfMain } from "../acme.ts"
 
 const called = async (inputSchema: JsonSchema, args: Record<string, unknown>) => {

@@ -1,7 +1,4 @@
 /** A tool call: what plugins may return, what a model reads, what a host is thrown, and how a call ends early. */
-import * as Cause from "effect/Cause"
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import {
   createExecutor,
   credentialProvider,
@@ -12,11 +9,14 @@ import {
   type ExecuteOptions,
   memoryProvider,
   memoryStore,
-  ToolNotFoundError,
   type ToolDef,
+  ToolNotFoundError,
   type ToolResult,
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import {
   acmePlugin,
   countingProvider,

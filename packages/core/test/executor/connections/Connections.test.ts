@@ -1,6 +1,4 @@
 /** What happens to connections after they were created: edited, suspended, refreshed, removed, used as a fetch. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import {
   ConnectionNotFoundError,
   type CreateConnectionInput,
@@ -9,6 +7,8 @@ import {
   memoryStore,
   ProviderUnavailableError,
 } from "@keyward/core"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import {
   acmePlugin,
   countingProvider,

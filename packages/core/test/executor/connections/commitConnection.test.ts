@@ -1,7 +1,7 @@
 /** Writes whose answer was lost: a row that is stored keeps its own secret, and one that is not keeps the one before. */
+import { memoryStore, type Store, StoreUnavailableError } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { memoryStore, type Store, StoreUnavailableError } from "@keyward/core"
 import { contentsOf, countingProvider, main, setStage } from "../acme.ts"
 
 const item = "default/connection:org:api:main:token"

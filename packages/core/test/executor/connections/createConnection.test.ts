@@ -1,8 +1,4 @@
 /** Where a credential may come from, and that a connection is created whole or not at all. */
-import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as fc from "fast-check"
-import { describe, expect, it } from "vitest"
 import {
   type CreateConnectionInput,
   createExecutor,
@@ -14,6 +10,10 @@ import {
   variable,
 } from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
 import {
   acmePlugin,
   contentsOf,

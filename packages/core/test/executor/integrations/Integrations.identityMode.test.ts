@@ -1,7 +1,7 @@
 /** Whose account the calls of an integration run as: registered with it, kept with it, changed by an administrator. */
+import { type IdentityMode, IntegrationNotFoundError, InvalidIntegrationInputError, memoryStore } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { type IdentityMode, InvalidIntegrationInputError, IntegrationNotFoundError, memoryStore } from "@keyward/core"
 import { acmePlugin, main, rejectionOf, setStage, templates, toolOfMain } from "../acme.ts"
 
 describe("the identity mode of an integration", () => {

@@ -1,8 +1,8 @@
 /** Clients: which can exist, where their secrets are, and that none of them comes out again. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import { type CreateOAuthClientInput, InvalidOAuthClientError } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import { rejectionOf, storeDown, unreliableStore } from "../acme.ts"
 import { appByHand, appOf, connect, flowOfMine, setOAuthStage } from "./oauthStage.ts"
 

@@ -1,12 +1,12 @@
 /**
  * Revocation (RFC 7009) through the outbox: removal never waits for it, it is tried until it is confirmed, and then nothing is left.
  */
+import { CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { afterEach, describe, expect, it, vi } from "vitest"
-import { CanaryScanner } from "@keyward/core/testing"
+import { eventually } from "../../eventually.ts"
 import { rejectionOf, storeDown, unreliableStore } from "../acme.ts"
 import { appByHand, appOf, connect, flowOfMine, mine, setOAuthStage } from "./oauthStage.ts"
-import { eventually } from "../../eventually.ts"
 
 afterEach(() => {
   vi.useRealTimers()

@@ -3,8 +3,6 @@
  *
  * Tokens are made to run out by what the row and the server say of them, so that no test waits for a clock.
  */
-import * as Effect from "effect/Effect"
-import { onTestFinished } from "vitest"
 import {
   connectionAddress,
   type ConnectionRef,
@@ -26,6 +24,8 @@ import {
   type MisbehavingAuthorizationServer,
   misbehavingAuthorizationServer,
 } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { onTestFinished } from "vitest"
 
 /** A plugin with one tool, which asks the server's resource. */
 export const resourcePlugin = definePlugin({

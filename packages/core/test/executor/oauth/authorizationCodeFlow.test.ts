@@ -3,8 +3,6 @@
  *
  * T1 to T4 of the OAuth reference's threats, M1 to M4 of its platform rules, B5 and B6 of its responses.
  */
-import * as Effect from "effect/Effect"
-import { afterEach, describe, expect, it, vi } from "vitest"
 import {
   createExecutor,
   type Executor,
@@ -14,9 +12,11 @@ import {
   type StartOAuthInput,
 } from "@keyward/core"
 import { CanaryScanner, misbehavingAuthorizationServer } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { eventually } from "../../eventually.ts"
 import { acmePlugin, rejectionOf, storeDown, toJson, unreliableStore } from "../acme.ts"
 import { appByHand, appOf, connect, flowOfMine, mine, redirectUri, setOAuthStage, startRedirect } from "./oauthStage.ts"
-import { eventually } from "../../eventually.ts"
 
 afterEach(() => {
   vi.useRealTimers()

@@ -2,8 +2,8 @@
  * Canaries nowhere: access, refresh and id tokens, codes, verifiers, states, client secrets, device codes, private keys, registration
  * tokens and assertions, through every flow and every failure, on both surfaces. Then everything that came out is searched.
  */
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import {
   begin,
   type CanaryRun,

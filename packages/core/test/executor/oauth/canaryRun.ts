@@ -3,13 +3,6 @@
  */
 import { generateKeyPairSync } from "node:crypto"
 import { inspect } from "node:util"
-import * as Cause from "effect/Cause"
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Logger from "effect/Logger"
-import * as Scope from "effect/Scope"
-import * as Tracer from "effect/Tracer"
-import { expect, onTestFinished } from "vitest"
 import {
   createExecutor,
   type CreateOAuthClientInput,
@@ -23,7 +16,7 @@ import {
   type StartOAuthInput,
   type Store,
 } from "@keyward/core"
-import { createExecutor as createEffectExecutor, type ConnectionRow, type EffectExecutor } from "@keyward/core/effect"
+import { type ConnectionRow, createExecutor as createEffectExecutor, type EffectExecutor } from "@keyward/core/effect"
 import {
   type AuthorizationServerEndpoint,
   type AuthorizationServerFault,
@@ -32,6 +25,13 @@ import {
   type MisbehavingAuthorizationServer,
   misbehavingAuthorizationServer,
 } from "@keyward/core/testing"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import { expect, onTestFinished } from "vitest"
 import { acmePlugin, countingProvider } from "../acme.ts"
 
 /** The part of an executor that the run uses, on whichever surface. */

@@ -2,16 +2,16 @@
  * `oauth.complete` with something going wrong at each of its steps: the connection is whole or as it was, and no token is left over
  * that nobody has and nobody revokes.
  */
-import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import { describe, expect, it } from "vitest"
 import { memoryStore } from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
 import { misbehavingAuthorizationServer } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { describe, expect, it } from "vitest"
+import { eventually } from "../../eventually.ts"
 import { acmePlugin, countingProvider, toJson } from "../acme.ts"
 import { steppingProvider, steppingStore } from "./faultyStage.ts"
 import { appByHand, flowOfMine, redirectUri } from "./oauthStage.ts"
-import { eventually } from "../../eventually.ts"
 
 /** Runs one `complete` in which `fault` happens at the step of that number; answers whether there was such a step. */
 const completeWithFault = async (

@@ -1,9 +1,9 @@
 /**
  * `oauth.connect`: which client is used, and that one is made only where none is there, before the certified oidc-provider.
  */
-import { describe, expect, it, onTestFinished } from "vitest"
 import { createExecutor, memoryProvider } from "@keyward/core"
 import { fakeUpstream } from "@keyward/core/testing"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { acmePlugin } from "../acme.ts"
 import { account, clientOf, connectAt, oidcCallback, setOidcStage } from "./oidcStage.ts"
 

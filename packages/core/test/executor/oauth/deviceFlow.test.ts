@@ -1,10 +1,10 @@
 /**
  * The device flow (RFC 8628) as it is kept: who polls when, across processes and restarts, and how it ends.
  */
-import * as Effect from "effect/Effect"
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { type Executor, OAuthSessionNotFoundError } from "@keyward/core"
 import { type AuthorizationServerOptions, CanaryScanner } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
 import { hashState } from "../../../src/oauth/AuthorizationRequest.ts"
 import { rejectionOf } from "../acme.ts"
 import { appByHand, appOf, flowOfMine, setOAuthStage } from "./oauthStage.ts"

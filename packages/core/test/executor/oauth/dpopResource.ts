@@ -2,8 +2,8 @@
  * A small resource server that takes DPoP as RFC 9449 has it: tokens of one authorization server, proofs verified with jose.
  */
 import { createHash } from "node:crypto"
-import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, jwtVerify } from "jose"
 import { type FakeUpstream, fakeUpstream, type UpstreamRequest } from "@keyward/core/testing"
+import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, jwtVerify } from "jose"
 
 /** A running resource server. */
 export interface DpopResource extends AsyncDisposable {

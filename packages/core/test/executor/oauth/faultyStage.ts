@@ -1,8 +1,8 @@
 /**
  * Stores and providers that do what the real ones do, with something at every step: a count, a pause, a failure.
  */
-import * as Effect from "effect/Effect"
 import { type CredentialProvider, ProviderUnavailableError, type Store, StoreUnavailableError } from "@keyward/core"
+import * as Effect from "effect/Effect"
 
 /** Called before each operation; what it answers happens instead of it. */
 export type Step = (operation: string) => Effect.Effect<void, "fail">

@@ -2,10 +2,10 @@
  * Grants that ask no person: client credentials (RFC 6749, section 4.4), token exchange (RFC 8693) and JWT bearer (RFC 7523), each
  * connected by `start` itself.
  */
-import { generateKeyPair, exportPKCS8, jwtVerify } from "jose"
-import { describe, expect, it, onTestFinished } from "vitest"
 import type { CreateOAuthClientInput, StartOAuthInput } from "@keyward/core"
 import { canary, CanaryScanner, fakeUpstream } from "@keyward/core/testing"
+import { exportPKCS8, generateKeyPair, jwtVerify } from "jose"
+import { describe, expect, it, onTestFinished } from "vitest"
 import { rejectionOf } from "../acme.ts"
 import { appByHand, appOf, flowOfMine, mine, setOAuthStage } from "./oauthStage.ts"
 

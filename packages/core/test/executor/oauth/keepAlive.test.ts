@@ -1,7 +1,7 @@
 /** Refreshing in the background: before anybody calls, for every user, until it is stopped. */
+import { type ExecutorEvent, type Store, StoreUnavailableError } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { type ExecutorEvent, type Store, StoreUnavailableError } from "@keyward/core"
 import { connectAccount } from "./account.ts"
 import { steppingProvider, steppingStore } from "./faultyStage.ts"
 

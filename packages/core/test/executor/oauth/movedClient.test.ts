@@ -1,9 +1,9 @@
 /**
  * A client that becomes another one while flows, tokens and revocations depend on it: nothing of the new one reaches the old server.
  */
-import { exportPKCS8, generateKeyPair, decodeJwt } from "jose"
-import { describe, expect, it } from "vitest"
 import { canary, misbehavingAuthorizationServer } from "@keyward/core/testing"
+import { decodeJwt, exportPKCS8, generateKeyPair } from "jose"
+import { describe, expect, it } from "vitest"
 import { rejectionOf } from "../acme.ts"
 import { connectAccount, failureOf } from "./account.ts"
 import { appByHand, appOf, connect, flowOfMine, mine, setOAuthStage, startRedirect } from "./oauthStage.ts"

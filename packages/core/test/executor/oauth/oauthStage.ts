@@ -2,7 +2,6 @@
  * The stage of the OAuth tests: an authorization server that behaves until it is told not to, an integration at its resource, and an
  * executor whose provider and store are looked into.
  */
-import { onTestFinished } from "vitest"
 import {
   type AuthTemplate,
   createExecutor,
@@ -20,6 +19,7 @@ import {
   misbehavingAuthorizationServer,
   type MisbehavingAuthorizationServer,
 } from "@keyward/core/testing"
+import { onTestFinished } from "vitest"
 import { type AcmePlugin, acmePlugin, type CountingProvider, countingProvider, toJson } from "../acme.ts"
 
 export const redirectUri = "http://127.0.0.1:4319/oauth/callback"

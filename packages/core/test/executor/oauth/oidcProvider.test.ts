@@ -2,8 +2,9 @@
  * The whole way, from `oauth.start` to a call, against the certified oidc-provider in a process of its own.
  */
 import { generateKeyPairSync } from "node:crypto"
-import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { clientMetadataDocument, type CreateOAuthClientInput } from "@keyward/core"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
+import { eventually } from "../../eventually.ts"
 import { rejectionOf } from "../acme.ts"
 import { dpopResource } from "./dpopResource.ts"
 import {
@@ -16,7 +17,6 @@ import {
   type OidcStage,
   setOidcStage,
 } from "./oidcStage.ts"
-import { eventually } from "../../eventually.ts"
 
 const resource = "https://files.example/api"
 

@@ -1,8 +1,6 @@
 /**
  * An executor before the certified oidc-provider: real flows, with tokens that run out when a test says so.
  */
-import * as Effect from "effect/Effect"
-import { onTestFinished } from "vitest"
 import {
   createExecutor,
   type CreateOAuthClientInput,
@@ -15,9 +13,11 @@ import {
   type Store,
 } from "@keyward/core"
 import type { ConnectionRow } from "@keyward/core/effect"
-import { type AcmePlugin, acmePlugin, type CountingProvider, countingProvider } from "../acme.ts"
+import * as Effect from "effect/Effect"
+import { onTestFinished } from "vitest"
 import type { OidcOptions } from "../../oauth/oidc/OidcOptions.ts"
 import { type OidcProvider, oidcProvider } from "../../oauth/oidc/oidcProvider.ts"
+import { type AcmePlugin, acmePlugin, type CountingProvider, countingProvider } from "../acme.ts"
 
 /** Where the provider's native clients are called back: their port is free. */
 export const oidcCallback = "http://127.0.0.1:4319/callback"

@@ -1,8 +1,8 @@
 /** Refreshing: when it happens, how often, and what every kind of failure means for the connection. */
 import { inspect } from "node:util"
+import type { AuthorizationServerFault } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import type { AuthorizationServerFault } from "@keyward/core/testing"
 import { acmePlugin, toJson } from "../acme.ts"
 import { connectAccount, failureOf } from "./account.ts"
 import { appOf, connect, mine, setOAuthStage } from "./oauthStage.ts"

@@ -1,8 +1,8 @@
 /** Faults injected into refreshes: interruption at every step, providers and stores that fail, races, and the end of the power. */
+import { createExecutor, memoryStore, type Store } from "@keyward/core"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { createExecutor, memoryStore, type Store } from "@keyward/core"
 import { connectAccount, failureOf, resourcePlugin } from "./account.ts"
 import { accountKey, missForLong, rowOf, stagedAccount } from "./stagedAccount.ts"
 

@@ -1,8 +1,8 @@
 /** What many callers, the background and a flow cost the authorization server: one request per token that has run out, and no more. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import { createExecutor, memoryProvider, memoryStore, type Store } from "@keyward/core"
 import { type CredentialProvider, ProviderUnavailableError, StoreUnavailableError } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import { connectAccount, resourcePlugin } from "./account.ts"
 
 describe("five hundred callers at the same time", () => {

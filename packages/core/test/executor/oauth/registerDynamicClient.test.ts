@@ -1,11 +1,11 @@
 /**
  * Dynamic clients: registered once for what they are for, again when that changes, and not at all where a document does (F1 to F8).
  */
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { type AuthTemplate, createExecutor } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest"
 import { acmePlugin, rejectionOf } from "../acme.ts"
-import { appOf, connect, redirectUri, setOAuthStage, type OAuthStageOptions } from "./oauthStage.ts"
+import { appOf, connect, type OAuthStageOptions, redirectUri, setOAuthStage } from "./oauthStage.ts"
 
 afterEach(() => {
   vi.useRealTimers()

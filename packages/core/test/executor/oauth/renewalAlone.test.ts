@@ -1,9 +1,9 @@
 /**
  * Connections that need no person to be renewed: the client alone is enough, and no refresh token is used, also not one lying about.
  */
+import type { CreateOAuthClientInput, StartOAuthInput } from "@keyward/core"
 import { exportPKCS8, generateKeyPair } from "jose"
 import { describe, expect, it } from "vitest"
-import type { CreateOAuthClientInput, StartOAuthInput } from "@keyward/core"
 import { failureOf } from "./account.ts"
 import { appOf, connect, flowOfMine, mine, setOAuthStage } from "./oauthStage.ts"
 

@@ -1,7 +1,7 @@
 /** An account whose store and provider do what a test tells them to, over real ones that another process may share. */
-import * as Effect from "effect/Effect"
 import { memoryProvider, memoryStore, type Store } from "@keyward/core"
 import type { ConnectionRow } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
 import { connectAccount } from "./account.ts"
 import { type Step, steppingProvider, steppingStore } from "./faultyStage.ts"
 

@@ -1,6 +1,6 @@
 /** Step-up: a service that asks for more than was granted (RFC 6750, section 3.1), and where a person goes for it. */
-import { describe, expect, it } from "vitest"
 import { ConnectionCredentialError, type ConnectionNeed, type ConnectionRef, type ExecutorConfig } from "@keyward/core"
+import { describe, expect, it } from "vitest"
 import { connectAccount, failureOf } from "./account.ts"
 
 /** The link of a failure that has one. */

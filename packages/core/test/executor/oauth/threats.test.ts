@@ -25,8 +25,6 @@
  */
 import { createHash, generateKeyPair } from "node:crypto"
 import { promisify } from "node:util"
-import * as Effect from "effect/Effect"
-import { afterEach, describe, expect, it, vi } from "vitest"
 import { type CreateOAuthClientInput, type Executor, memoryStore, type Store } from "@keyward/core"
 import {
   CanaryScanner,
@@ -35,6 +33,9 @@ import {
   type MisbehavingAuthorizationServer,
   misbehavingAuthorizationServer,
 } from "@keyward/core/testing"
+import * as Effect from "effect/Effect"
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { eventually } from "../../eventually.ts"
 import { type AcmePlugin, failureOf, rejectionOf } from "../acme.ts"
 import { connectAccount } from "./account.ts"
 import {
@@ -47,7 +48,6 @@ import {
   setOAuthStage,
   startRedirect,
 } from "./oauthStage.ts"
-import { eventually } from "../../eventually.ts"
 
 afterEach(() => void vi.useRealTimers())
 

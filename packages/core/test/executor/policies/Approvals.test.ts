@@ -1,4 +1,3 @@
-import { describe, expect, it } from "vitest"
 import {
   ApprovalAnsweredError,
   ApprovalNotFoundError,
@@ -14,6 +13,7 @@ import {
 } from "@keyward/core"
 import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, failureOf, main, rejectionOf, setStage, templates, toolOfMain } from "../acme.ts"
 
 const key = Buffer.alloc(32, 1).toString("base64")

@@ -1,17 +1,17 @@
-import { describe, expect, it } from "vitest"
 import {
+  createExecutor,
   InvalidConfigError,
   InvalidPolicyInputError,
+  memoryStore,
   OriginNotAllowedError,
   PolicyConflictError,
   PolicyNotFoundError,
   ToolBlockedError,
-  ToolNotFoundError,
-  createExecutor,
-  memoryStore,
   type ToolDef,
+  ToolNotFoundError,
 } from "@keyward/core"
 import * as Effect from "effect/Effect"
+import { describe, expect, it } from "vitest"
 import {
   acmePlugin,
   main,

@@ -1,7 +1,7 @@
 /** Which tools a caller is shown, in which order, and where their catalogs come from. */
+import { createExecutor, definePlugin, memoryProvider, memoryStore, type ToolDef } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { createExecutor, definePlugin, memoryProvider, memoryStore, type ToolDef } from "@keyward/core"
 import {
   acmePlugin,
   countingProvider,

@@ -1,8 +1,7 @@
 /** What a search finds, in which order, and whose connections it shows. */
+import { createExecutor, definePlugin, memoryStore, type ToolDef } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { definePlugin, memoryStore, type ToolDef } from "@keyward/core"
-import { createExecutor } from "@keyward/core"
 import { acmePlugin, main, rejectionOf, setStage, storeDown, templates, unreliableStore } from "../acme.ts"
 
 const defs: ReadonlyArray<ToolDef> = [

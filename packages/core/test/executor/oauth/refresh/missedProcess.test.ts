@@ -2,11 +2,11 @@
  * Processes that are missed while they refresh: they stand still for longer than their lease, or are cut off from their store with the
  * new tokens in hand. Who waits for them has a lease that they have lost: one of its own.
  */
+import { memoryStore, type Store, StoreUnavailableError } from "@keyward/core"
+import type { HeldLease } from "@keyward/core/effect"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { memoryStore, type Store, StoreUnavailableError } from "@keyward/core"
-import type { HeldLease } from "@keyward/core/effect"
 import { eventually } from "../../../eventually.ts"
 import { connectAccount, failureOf } from "../account.ts"
 import type { Step } from "../faultyStage.ts"

@@ -1,9 +1,9 @@
 /** Stores and providers that keep what they read: a refresh looks past that, since a token that was spent must not be used again. */
-import * as Effect from "effect/Effect"
-import { describe, expect, it } from "vitest"
 import { type CredentialProvider, memoryProvider, memoryStore, type Store } from "@keyward/core"
 import type { ConnectionRow } from "@keyward/core/effect"
+import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
+import { describe, expect, it } from "vitest"
 import { connectAccount } from "../account.ts"
 
 /** A store that is never told of any change: what a call reads stays as it was when it was first read. */
