@@ -26,6 +26,7 @@ const executor = await openExecutor(stage, { store, seenAs: watched }, (event) =
 })
 
 let outcomes: Record<string, number> = {}
+let isFirst = true
 const tell = (): void => {
   if (Object.keys(outcomes).length > 0) send({ type: "called", outcomes })
   outcomes = {}
@@ -44,7 +45,12 @@ const callSteadily = async (address: string): Promise<void> => {
 const call = async (address: string): Promise<string> => {
   try {
     const result = await executor.execute(address, {})
-    if (result.ok) return "ok"
+    if (result.ok) {
+      // Node does so when a process ends, and these are killed.
+      if (isFirst) flushCompileCache()
+      isFirst = false
+      return "ok"
+    }
     const { code, message, retryable } = result.error
     // The message names the account, and the reason in parentheses.
     return `${retryable ? "again" : "failed"}: ${code} ${/\(\w+\)/.exec(message)?.[0] ?? ""}`
@@ -72,6 +78,4 @@ process.on("message", (order: WorkerOrder) => {
   else stopping.abort()
 })
 process.on("disconnect", () => process.exit())
-// Node does so when a process ends, and these are killed.
-flushCompileCache()
 send({ type: "ready" })

@@ -33,7 +33,7 @@ const holdRow = <A, E>(
       Effect.onExit((exit) => (Exit.isSuccess(exit) ? Effect.void : Effect.sync(() => void row.forget()))),
       Effect.andThen(
         Effect.ensuring(
-          restore(Effect.suspend(() => use({ isHeld: row.isHeld, now: row.now }))),
+          restore(Effect.suspend(() => use({ isHeld: row.isHeld, now: row.now, shorten: row.shorten }))),
           Effect.promise(() => row.giveBack()),
         ),
       ),
@@ -57,7 +57,7 @@ const farewellMs = 2000
 /** One holder's claim to one name. */
 class LeaseRow {
   readonly #database: SqlDatabase
-  readonly #ttlMs: number
+  #ttlMs: number
   /** Of a fixed length, whatever the key holds. */
   readonly #name: string
   readonly #holder = randomUUID()
@@ -110,6 +110,17 @@ class LeaseRow {
     }),
   )
 
+  readonly shorten = (forMs: number): Effect.Effect<void, StoreUnavailableError> =>
+    Effect.suspend(() => {
+      if (this.#isOver || forMs >= this.#ttlMs) return Effect.void
+      this.#ttlMs = forMs
+      return this.#database.run("shorten a lease", "write", async (db) => {
+        await this.#move(db)
+        clearTimeout(this.#timer)
+        if (!this.#isOver) this.#renewLater()
+      })
+    })
+
   /** Deletes the row, if it still is this holder's, and does not wait for long. */
   async giveBack(): Promise<void> {
     this.#end()
@@ -143,19 +154,23 @@ class LeaseRow {
 
   async #renew(): Promise<void> {
     const isHeld = await this.#database
-      .attempt("renew a lease", "write", async (db) => {
-        const now = databaseNow(this.#database.flavor)
-        const { numUpdatedRows } = await db
-          .updateTable("keyward_leases")
-          .set({ held_until: sql<number>`${now} + ${sql.lit(this.#ttlMs)}` })
-          .where("name", "=", this.#name)
-          .where("holder", "=", this.#holder)
-          .executeTakeFirst()
-        return numUpdatedRows === 1n
-      })
+      .attempt("renew a lease", "write", (db) => this.#move(db))
       // A database that is away for a moment costs nothing while the lease lasts.
       .catch(() => true)
     if (isHeld && !this.#isOver) this.#renewLater()
+  }
+
+  /** Has the row last for as long as it does from now on; answers whether it still is this holder's. */
+  async #move(db: Kysely<Tables>): Promise<boolean> {
+    const now = databaseNow(this.#database.flavor)
+    const ttl = sql.lit(this.#ttlMs)
+    const { numUpdatedRows } = await db
+      .updateTable("keyward_leases")
+      .set({ held_until: sql<number>`${now} + ${ttl}`, ttl: this.#ttlMs })
+      .where("name", "=", this.#name)
+      .where("holder", "=", this.#holder)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
   }
 
   /** One statement, so that of any number who find the row free or run out, one gets it. */

@@ -1,10 +1,10 @@
 /** Leases among processes: what the contract, which knows one process, cannot ask. */
 import { DatabaseSync } from "node:sqlite"
-import type { HeldLease } from "@keyward/core/effect"
 import { StoreUnavailableError } from "@keyward/core"
+import type { HeldLease } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import { afterAll, describe, expect, it, onTestFinished } from "vitest"
-import { postgresStore, type SqlStore, sqliteStore } from "../src/index.ts"
+import { postgresStore, sqliteStore, type SqlStore } from "../src/index.ts"
 import { accountRow } from "./support/account.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres, untilRefused } from "./support/postgresServer.ts"
@@ -96,6 +96,21 @@ for (const [database, make, skip] of [
       expect(await other.ask({ type: "isHeld" })).toBe(true)
       await other.kill()
       expect(await hold(shared.open(), isHeld)).toBe(true)
+    })
+
+    it("is free soon after its holder is killed that shortened it, and not before", async () => {
+      const shared = make(600_000)
+      const other = await startProcess(shared.job)
+      const store = shared.open()
+      await other.ask({ type: "hold" })
+      await other.ask({ type: "shorten", forMs: 500 })
+      const heldUntil = async (): Promise<number> =>
+        Number((await shared.sql("select held_until from keyward_leases"))[0]?.["held_until"])
+      // Renewed until it would have run out.
+      for (const first = await heldUntil(); (await heldUntil()) < first + 1000;) await turnOfTheLoop()
+      expect(await other.ask({ type: "isHeld" })).toBe(true)
+      await other.kill()
+      expect(await hold(store, isHeld)).toBe(true)
     })
 
     it("is lost by a holder that was stopped for too long, who is told so and whose write comes too late", async () => {

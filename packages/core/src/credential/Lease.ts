@@ -16,6 +16,11 @@ export interface HeldLease {
   readonly isHeld: Effect.Effect<boolean, StoreUnavailableError>
   /** The time by the store's own clock, epoch milliseconds: what holders on different machines agree on. */
   readonly now: Effect.Effect<number, StoreUnavailableError>
+  /**
+   * From now on the lease outlives its holder's process by no more than this, in milliseconds: for work that others may do again without
+   * harm, and had better do soon. Absent where a lease ends with the process anyway.
+   */
+  readonly shorten?: (forMs: number) => Effect.Effect<void, StoreUnavailableError>
 }
 
 /** See the file's header. */

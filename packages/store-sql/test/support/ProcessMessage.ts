@@ -13,5 +13,6 @@ export type ProcessJob = (
 /** See `otherProcess.ts`. */
 export type ProcessMessage =
   | { readonly type: "ready" | "hold" | "isHeld" | "keep" | "version" }
+  | { readonly type: "shorten"; readonly forMs: number }
   | { readonly type: "put"; readonly version: number }
   | { readonly type: "call"; readonly times: number }

@@ -1,7 +1,7 @@
 /**
  * A process of its own over a shared database: `fork("otherProcess.ts", [JSON.stringify(job)])`. Answers each message with one.
  *
- * `ready` opens the store. `hold` takes the lease "key" and keeps it. `isHeld` asks whether it still has it. `put` writes a row over the
+ * `ready` opens the store. `hold` takes the lease "key" and keeps it. `isHeld` asks whether it still has it, `shorten` has it end sooner when the process does. `put` writes a row over the
  * version it is told; `keep` reads it until it is answered from memory, and `version` reads it as a call does. `call` runs the tool of an account's connection, so many times at once.
  */
 import { createExecutor } from "@keyward/core"
@@ -9,7 +9,7 @@ import type { HeldLease } from "@keyward/core/effect"
 import { encryptedFileProvider } from "@keyward/provider-encrypted-file"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { postgresStore, type SqlStore, sqliteStore } from "../../src/index.ts"
+import { postgresStore, sqliteStore, type SqlStore } from "../../src/index.ts"
 import { accountConfig, accountRow, accountTool } from "./account.ts"
 import type { ProcessJob, ProcessMessage } from "./ProcessMessage.ts"
 
@@ -69,6 +69,8 @@ const answer = async (message: ProcessMessage): Promise<unknown> => {
       return hold()
     case "isHeld":
       return held !== undefined && Effect.runPromise(held.isHeld)
+    case "shorten":
+      return Effect.runPromise(held?.shorten?.(message.forMs) ?? Effect.die("Nothing is held."))
     case "keep":
       return keep()
     case "version":

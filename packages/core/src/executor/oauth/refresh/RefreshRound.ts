@@ -17,9 +17,9 @@ import type { StoreUnavailableError } from "../../../error/StoreError.ts"
 import type { OAuthClientRecord } from "../../../oauth/OAuthClient.ts"
 import type { TokenRequestError } from "../../../oauth/tokenFailure.ts"
 import { announce } from "../../announce.ts"
-import { usableTemplate } from "../../select/ConnectionSelector.ts"
 import { providerFailure, resolveCredential } from "../../authorize/CredentialResolver.ts"
 import type { Resources } from "../../Resources.ts"
+import { usableTemplate } from "../../select/ConnectionSelector.ts"
 import { isClientOfGrant } from "../clientServer.ts"
 import { type GrantedConnection, type GrantedRow, isGrantedRow } from "../GrantedConnection.ts"
 import { clientKeyOf, loadClient, type LoadedClient } from "../loadClient.ts"
@@ -66,6 +66,12 @@ export class Waiting {
     this.forMs = forMs
   }
 }
+
+/**
+ * How long the lease outlives a holder that sends a token again, in milliseconds: a server's grace runs out, and one more process that
+ * sends it does no harm.
+ */
+const replayLeaseMs = 1_000
 
 /** How often a row that others write at the same time is read again. */
 const mostRounds = 5
@@ -161,6 +167,7 @@ export class RefreshRound {
       }
       // Without a refresh token nothing is used up, and asking twice does no harm.
       const isRepeated = isReplay && intent.state !== "unknown"
+      if (isRepeated) yield* this.#held.shorten?.(replayLeaseMs) ?? Effect.void
       const begun = usedHash === null ? row : yield* beginIntent(resources, row, usedHash, isRepeated)
       if (begun === undefined) return yield* this.run(count + 1)
       const { isHeld } = this.#held
