@@ -58,19 +58,29 @@ const wasHitAfter = (request: TokenRequestSeen, connection: string, crew: Crew):
 const wasWokenBefore = (request: TokenRequestSeen, crew: Crew): boolean =>
   crew.senderOf(request)?.wokenAt.some((at) => at <= request.at && request.at - at < 2_000) === true
 
-/** How far back a story begins, and how far it goes on. */
-const beforeMs = 15_000
+/** How far back a story begins, a server's grace included, and how far it goes on. */
+const beforeMs = 45_000
 const afterMs = 3_000
 
+/** When a grant was lost. A server that does not keep who ended it does not say when either, and a process wrote it down. */
+const endOf = (revoked: TokenRequestSeen | null, connection: string, crew: Crew): number => {
+  if (revoked === null || revoked.port !== 0) return revoked?.at ?? 0
+  const written = crew.everybody.flatMap(({ wrote }) => wrote)
+  const expired = written.filter((row) => row.connection === connection && row.status === "expired")
+  return Math.max(0, ...expired.map(({ at }) => at)) || revoked.at
+}
+
 const storyOf = ({ rotations, revoked }: GrantSeen, connection: string, crew: Crew): ReadonlyArray<string> => {
-  const end = revoked?.at ?? 0
+  const end = endOf(revoked, connection, crew)
   const events: Array<readonly [at: number, what: string]> = []
   const note = (at: number, worker: Worker | undefined, what: string): void => {
     if (at >= end - beforeMs && at <= end + afterMs) events.push([at, `process ${worker?.process.pid ?? "?"} ${what}`])
   }
   for (const request of rotations)
     note(request.at, crew.senderOf(request), `rotates the token, from port ${request.port}`)
-  if (revoked !== null) note(revoked.at, crew.senderOf(revoked), `sends a spent token, from port ${revoked.port}`)
+  if (revoked !== null && revoked.port !== 0) {
+    note(revoked.at, crew.senderOf(revoked), `sends a spent token, from port ${revoked.port}`)
+  }
   for (const worker of crew.everybody) {
     const own = worker.wrote.filter((written) => written.connection === connection)
     for (const { at, isWritten, status, issuedAt, intent } of own) {
