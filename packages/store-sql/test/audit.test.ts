@@ -2,60 +2,10 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { createExecutor, definePlugin, type Executor } from "@keyward/core"
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
-import { postgresStore, type SqlStore, sqliteStore } from "../src/index.ts"
+import { describe, expect, it, onTestFinished } from "vitest"
 import type { AuditJob } from "./support/auditProcess.ts"
-import { makeFolder } from "./support/folder.ts"
-import { type PostgresServer, startPostgres } from "./support/postgresServer.ts"
-
-/** A database: how it is opened, spoken to past the store, and told to another process. */
-interface Database {
-  readonly open: () => SqlStore
-  readonly sql: (text: string) => Promise<void>
-  readonly place: Pick<AuditJob & { filename: string }, "filename"> | { connectionString: string; schema: string }
-}
-
-type MakeDatabase = () => Database | undefined
-
-let server: PostgresServer | undefined
-let schemas = 0
-beforeAll(async () => {
-  server = await startPostgres()
-}, 60_000)
-afterAll(async () => {
-  await server?.[Symbol.asyncDispose]()
-})
-
-const inSqlite = (): Database => {
-  const folder = makeFolder()
-  onTestFinished(() => folder[Symbol.dispose]())
-  const filename = folder.file("keyward.db")
-  return {
-    open: () => sqliteStore({ filename }),
-    sql: (text) => {
-      const database = new DatabaseSync(filename)
-      database.exec(text)
-      database.close()
-      return Promise.resolve()
-    },
-    place: { filename },
-  }
-}
-
-const inPostgres = (): Database | undefined => {
-  if (server === undefined) return undefined
-  const postgres = server
-  const { connectionString } = postgres
-  schemas += 1
-  const schema = `audit${schemas}`
-  return {
-    open: () => postgresStore({ connectionString, schema }),
-    sql: async (text) => void (await postgres.query(`set search_path to ${schema}; ${text}`)),
-    place: { connectionString, schema },
-  }
-}
+import { type Database, databases } from "./support/databases.ts"
 
 const plugin = definePlugin({
   id: "acme",
@@ -88,10 +38,7 @@ const startProcess = (job: AuditJob) => {
   return { ended: once(child, "exit"), written: once(child, "message") }
 }
 
-describe.each<[string, MakeDatabase]>([
-  ["SQLite", inSqlite],
-  ["Postgres", inPostgres],
-])("an audit trail in %s", (_, make) => {
+describe.each(databases())("an audit trail in %s", (_, make) => {
   it.each([
     ["an entry is removed", "delete from keyward_audit where sequence = 4", { kind: "missing", sequence: 4 }],
     ["the last one is removed", "delete from keyward_audit where sequence = 8", { kind: "truncated", sequence: 8 }],

@@ -4,20 +4,17 @@
  * Makes `written` calls, has them written, says so, makes `waiting` more, and ends as `end` says: `close` in order, `kill` as a crash.
  */
 import { createExecutor, definePlugin } from "@keyward/core"
-import { postgresStore, sqliteStore } from "../../src/index.ts"
+import { type DatabasePlace, storeAt } from "./databasePlace.ts"
 
 /** What it does, and where. */
-export type AuditJob = (
-  { readonly filename: string } | { readonly connectionString: string; readonly schema: string }
-) & {
+export type AuditJob = DatabasePlace & {
   readonly written: number
   readonly waiting: number
   readonly end: "close" | "kill"
 }
 
 const job = JSON.parse(process.argv[2] ?? "{}") as AuditJob
-const store =
-  "filename" in job ? sqliteStore({ filename: job.filename }) : postgresStore({ ...pick(job), maxConnections: 2 })
+const store = storeAt("filename" in job ? { filename: job.filename } : pick(job))
 
 const plugin = definePlugin({
   id: "acme",
