@@ -2,8 +2,9 @@
 import { Ajv2020 } from "ajv/dist/2020.js"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { checkDocument, InvalidDocumentError, parseDocument } from "../src/operation/checkedDocument.ts"
+import { checkDocument, parseDocument } from "../src/operation/checkedDocument.ts"
 import { withSelection } from "../src/operation/fieldOperation.ts"
+import { InvalidDocumentError } from "../src/operation/InvalidDocumentError.ts"
 import { catalogueOf, complaints, inputOf } from "./support/catalogueOf.ts"
 
 /** Names that collide with each other and with those of JavaScript, of GraphQL's grammar and of this plugin. */

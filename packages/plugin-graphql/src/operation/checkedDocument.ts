@@ -1,30 +1,16 @@
 /**
  * GraphQL text that a caller wrote: parsed within limits, and judged by the schema before anything is sent.
  *
- * The parser and some of the rules take more than linear time, so that size and depth are limited first.
+ * The parser and some of the rules take more than linear time, so that length, depth and what it all comes to are limited first.
  */
-import {
-  type DocumentNode,
-  GraphQLError,
-  type GraphQLSchema,
-  Kind,
-  parse,
-  type SelectionSetNode,
-  specifiedRules,
-  validate,
-  visit,
-} from "graphql"
+import { type DocumentNode, GraphQLError, type GraphQLSchema, parse, specifiedRules, validate } from "graphql"
 import { cut } from "../Json.ts"
-
-/** A fault in the text of an argument; becomes `invalid_arguments`. */
-export class InvalidDocumentError extends Error {
-  override readonly name = "InvalidDocumentError"
-}
+import { checkSelections } from "./checkedSelections.ts"
+import { InvalidDocumentError } from "./InvalidDocumentError.ts"
 
 /** The longest text, in characters, and the most tokens in it. */
 const longestDocument = 50_000
 const mostTokens = 4_000
-const deepestSelection = 25
 
 /** Parses a text; fails with `InvalidDocumentError`. */
 export const parseDocument = (text: string): DocumentNode => {
@@ -62,22 +48,3 @@ const faultOf = (thrown: unknown): InvalidDocumentError =>
         ? "is nested too deeply"
         : "cannot be checked",
   )
-
-/** Empty selections, which only the parser takes, and depth. */
-const checkSelections = (document: DocumentNode): void => {
-  let depth = 0
-  visit(document, {
-    [Kind.SELECTION_SET]: {
-      enter: (node: SelectionSetNode) => {
-        depth += 1
-        if (depth > deepestSelection) {
-          throw new InvalidDocumentError(`selects more than ${deepestSelection} levels deep`)
-        }
-        if (node.selections.length === 0) throw new InvalidDocumentError("holds an empty selection, { }")
-      },
-      leave: () => {
-        depth -= 1
-      },
-    },
-  })
-}

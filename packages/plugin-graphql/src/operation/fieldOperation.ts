@@ -18,8 +18,9 @@ import {
   type SelectionSetNode,
   stripIgnoredCharacters,
 } from "graphql"
-import { checkDocument, InvalidDocumentError, parseDocument } from "./checkedDocument.ts"
+import { checkDocument, parseDocument } from "./checkedDocument.ts"
 import { generatedSelection } from "./generatedSelection.ts"
+import { InvalidDocumentError } from "./InvalidDocumentError.ts"
 
 /** Which of the two kinds of root fields. */
 export type FieldKind = "query" | "mutation"

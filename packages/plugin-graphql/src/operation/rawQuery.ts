@@ -10,7 +10,8 @@ import {
   print,
 } from "graphql"
 import { quoted } from "../Json.ts"
-import { checkDocument, InvalidDocumentError, parseDocument } from "./checkedDocument.ts"
+import { checkDocument, parseDocument } from "./checkedDocument.ts"
+import { InvalidDocumentError } from "./InvalidDocumentError.ts"
 
 /** Why an operation of the raw tool is not run. */
 export type RefusedOperation = "mutation" | "subscription"
