@@ -39,11 +39,13 @@ const setTroubledStage = async () => {
     },
   }
   const { provider } = countingProvider()
-  const { executor } = await setStage({ config: { store, providers: [provider] } })
+  const { executor, events } = await setStage({ config: { store, providers: [provider], audit: true } })
   const create = (value: string) => executor.connections.create({ ...main, template: "bearer", value })
   return {
     executor,
     create,
+    told: () => events.map(({ type }) => type),
+    kept: async () => (await executor.audit.list()).map(({ type }) => type).slice(1),
     items: () => contentsOf(provider),
     nextWrite: (next: Trouble) => {
       trouble = next
@@ -52,10 +54,12 @@ const setTroubledStage = async () => {
 }
 
 describe("a connection whose row was written though the answer was lost", () => {
-  it("is created, with its secret", async () => {
-    const { create, executor, items, nextWrite } = await setTroubledStage()
+  it("is created, with its secret, and told and kept once", async () => {
+    const { create, executor, items, kept, nextWrite, told } = await setTroubledStage()
     nextWrite({ isDone: true, failingReads: 0 })
     await create("first")
+    expect(told()).toEqual(["connection.created"])
+    expect(await kept()).toEqual(["connection.created"])
     expect(await executor.connections.get(main)).toMatchObject({ status: "active" })
     expect((await items())[item]).toBe("first")
   })
@@ -70,12 +74,14 @@ describe("a connection whose row was written though the answer was lost", () => 
 })
 
 describe("a connection whose row was not written", () => {
-  it("is not created, and its secret is gone", async () => {
-    const { create, executor, items, nextWrite } = await setTroubledStage()
+  it("is not created, and its secret is gone, and nothing is told or kept of it", async () => {
+    const { create, executor, items, kept, nextWrite, told } = await setTroubledStage()
     nextWrite({ isDone: false, failingReads: 0 })
     await expect(create("first")).rejects.toBeInstanceOf(StoreUnavailableError)
     expect(await executor.connections.get(main)).toBeNull()
     expect(await items()).not.toHaveProperty([item])
+    expect(told()).toEqual([])
+    expect(await kept()).toEqual([])
   })
 
   it("keeps what it was before", async () => {
