@@ -438,7 +438,7 @@ describe("an executor for a sealed caller", () => {
     for (const id of ["bot", "keyless", "nobody", ""]) {
       const error = await rejectionOf(strict.asAgent(id))
       expect(error).toMatchObject({ _tag: "AgentKeyRequiredError", agent: id, httpStatus: 401 })
-      expect((error as Error).message).toContain("Pass the agent's key")
+      expect(error.message).toContain("Pass the agent's key")
     }
     expect((await strict.asAgent(key)).identity).toEqual({ tenant: "acme", subject: null, agent: "bot" })
     expect(await rejectionOf(strict.asAgent(`${key.slice(0, -1)}!`))).toMatchObject({ _tag: "InvalidAgentKeyError" })

@@ -41,13 +41,15 @@ export class CallModel extends AccessModel {
   rules: Array<ModelRule> = []
 
   /**
-   * The most restrictive of what the organisation and the user say; else people are asked about writes. Of a shared connection what is
-   * said of it by its own name, also by its owner, can only restrict.
+   * The most restrictive of what the organisation and the user say; else people are asked about writes, of requests only about those of
+   * agents. Of a shared connection what is said of it by its own name, also by its owner, can only restrict.
    */
-  decision(subject: string | null, shown: ModelShown, tool: string): ModelAction {
+  decision({ subject, agent }: ModelCaller, shown: ModelShown, need: Capability): ModelAction {
     const { owner, name } = shown.connection
+    const tool = need === "raw read" || need === "raw write" ? "fetch" : need
     const said = this.#said(subject, shown, tool)
-    const decided = strictest(said) ?? (tool === "issues.create" ? "require_approval" : "approve")
+    const isAsked = need === "issues.create" || (need === "raw write" && agent !== null)
+    const decided = strictest(said) ?? (isAsked ? "require_approval" : "approve")
     const isShared = owner !== null && owner !== subject
     return isShared ? (strictest([decided, ...this.#said(owner, { ...shown, name }, tool)]) ?? decided) : decided
   }
@@ -78,12 +80,10 @@ export class CallModel extends AccessModel {
 
   /** Whether a caller may call a tool, or send a request, of a connection that is there for them. */
   mayUse(caller: ModelCaller, shown: ModelShown, need: Capability): boolean {
-    const tool = need === "raw read" || need === "raw write" ? "fetch" : need
-    const action = this.decision(caller.subject, shown, tool)
     return (
       this.of(caller, shown.connection).has(need) &&
       this.ownersOf(shown.integration).includes(shown.owner) &&
-      (tool === "fetch" ? action === "approve" : action !== "block")
+      this.decision(caller, shown, need) !== "block"
     )
   }
 

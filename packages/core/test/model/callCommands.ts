@@ -27,7 +27,7 @@ const expectedOf = (
   shown !== undefined && !shown.connection.isDisabled && model.mayUse(caller, shown, name)
     ? {
         secret: shown.connection.secret,
-        asked: Number(model.decision(caller.subject, shown, name) === "require_approval"),
+        asked: Number(model.decision(caller, shown, name) === "require_approval"),
       }
     : undefined
 
@@ -109,9 +109,11 @@ const send = fc
       const shown = model.shown(caller).find((one) => addressOf(one) === addressOf(wanted))
       const need = method === "GET" ? "raw read" : "raw write"
       const isExpected = shown !== undefined && !shown.connection.isDisabled && model.mayUse(caller, shown, need)
-      const before = world.arrivals.length
+      const asked = Number(isExpected && model.decision(caller, shown, need) === "require_approval")
+      const before = { arrivals: world.arrivals.length, asked: world.asked() }
       await succeeded(executor.connections.fetch(wanted)("/", { method }))
-      expect(world.arrivals.slice(before)).toEqual(isExpected ? [shown.connection.secret] : [])
+      expect(world.arrivals.slice(before.arrivals)).toEqual(isExpected ? [shown.connection.secret] : [])
+      expect(world.asked() - before.asked, "people asked").toBe(asked)
       return isExpected
     }),
   )

@@ -61,7 +61,8 @@ export class AgentConnections {
 
   /**
    * As `executor.connections.fetch`. Methods that only read need `read` access, all others `write`; what was granted for certain tools
-   * only does not cover it. Rejects with `AccessDeniedError` before anything is sent.
+   * only does not cover it. Unless a rule approves the tool `fetch`, `onElicitation` of the executor is asked about every request that
+   * writes. Rejects with `AccessDeniedError`, `ElicitationDeclinedError` or `ToolBlockedError` before anything is sent.
    */
   fetch(ref: ConnectionRef): Fetch {
     return this.#effect.fetch(ref)

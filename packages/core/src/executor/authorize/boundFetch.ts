@@ -4,32 +4,25 @@
  * The connection is looked up with each request, so that one `fetch` serves for as long as somebody holds it.
  */
 import * as Effect from "effect/Effect"
-import type { IdentityModeError } from "../../connection/AccountError.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { connectionAddress, connectionKey, type ConnectionRef } from "../../connection/ConnectionRef.ts"
-import type { StoreUnavailableError } from "../../error/StoreError.ts"
-import type { Identity } from "../../identity/Identity.ts"
 import type { UnboundRequest } from "../../http/standardFetch.ts"
+import type { Identity } from "../../identity/Identity.ts"
 import type { Fetch } from "../../integration/Plugin.ts"
-import type { AccessDeniedError } from "../../policy/AccessError.ts"
-import type { ToolBlockedError } from "../../tool/ToolError.ts"
 import { announce } from "../announce.ts"
-import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
 import { rejection } from "../call/CallRecord.ts"
-import { selectConnection, type SelectedConnection } from "../select/ConnectionSelector.ts"
-import { storedCredential } from "./CredentialSource.ts"
 import { inSpan, type SpanPlace } from "../inSpan.ts"
 import type { Resources } from "../Resources.ts"
+import { selectConnection, type SelectedConnection } from "../select/ConnectionSelector.ts"
+import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
+import { storedCredential } from "./CredentialSource.ts"
 
 /** What is done around each request of a bound `fetch`. */
 export interface BoundFetchOptions {
   /** Whether the caller may use the connection at all, looked up first. */
   readonly admitted: Effect.Effect<void, Error>
-  /** Whether a request with this method may be sent. */
-  readonly check: (
-    selected: SelectedConnection,
-    method: string,
-  ) => Effect.Effect<void, AccessDeniedError | IdentityModeError | ToolBlockedError | StoreUnavailableError>
+  /** Whether a request may be sent; a person may be asked, which takes as long as it does. */
+  readonly check: (selected: SelectedConnection, request: UnboundRequest) => Effect.Effect<void, Error>
   /** Whether the host is told of each request; a plugin's are part of a call. */
   readonly isTold: boolean
   /** The failure of a credential as it is told, such as with a page to visit. */
@@ -70,7 +63,7 @@ export const boundFetch = (
               Effect.suspend(() => selectConnection(resources, identity, ref)),
             ),
           ),
-          (selected) => check(selected, request.method),
+          (selected) => check(selected, request),
         ),
         (selected) => {
           const { binding } = selected.compiled

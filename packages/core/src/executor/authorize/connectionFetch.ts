@@ -6,12 +6,12 @@ import type { ConnectionRef } from "../../connection/ConnectionRef.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { Fetch } from "../../integration/Plugin.ts"
 import { checkFetch } from "../agents/access.ts"
-import { boundFetch } from "./boundFetch.ts"
 import { isGranted } from "../oauth/GrantedConnection.ts"
 import { errorWithWayOn } from "../oauth/renewalUrl.ts"
-import { checkRawAccess } from "../policies/policyCheck.ts"
+import { permitRequest } from "../policies/permitRequest.ts"
 import type { Resources } from "../Resources.ts"
 import { checkMode } from "../select/selectAccount.ts"
+import { boundFetch } from "./boundFetch.ts"
 
 /** Returned at once; what the caller may do with it is looked up with each request. */
 export const connectionFetch = (
@@ -23,10 +23,10 @@ export const connectionFetch = (
   boundFetch(resources, identity, ref, {
     admitted,
     isTold: true,
-    check: (selected, method) =>
+    check: (selected, request) =>
       Effect.andThen(
-        Effect.andThen(checkFetch(selected, method), checkMode(selected.integration, selected.row.owner)),
-        checkRawAccess(resources, selected),
+        Effect.andThen(checkFetch(selected, request.method), checkMode(selected.integration, selected.row.owner)),
+        permitRequest(resources, selected, request, admitted),
       ),
     explain: (selected, error) =>
       isGranted(selected) ? errorWithWayOn(resources, selected, error) : Effect.succeed(error),

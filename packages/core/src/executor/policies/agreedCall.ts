@@ -9,15 +9,21 @@ import { identityModeOf } from "../../integration/Integration.ts"
 import type { PluginNotRegisteredError, ToolResolutionError } from "../../integration/IntegrationError.ts"
 import type { AccessDeniedError } from "../../policy/AccessError.ts"
 import { ElicitationDeclinedError } from "../../tool/Elicitation.ts"
+import type { ToolDef } from "../../tool/Tool.ts"
 import type { InvalidToolError, ToolBlockedError, ToolNotFoundError } from "../../tool/ToolError.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
-import { type ApprovalQuestion, approvalQuestion } from "./approvalQuestion.ts"
 import { callableTool } from "../call/callableTool.ts"
-import { catalogOf } from "../tools/Catalogs.ts"
-import { selectConnection, type SelectError, usableTemplate } from "../select/ConnectionSelector.ts"
-import { blockedError, decisionOn } from "./policyCheck.ts"
-import type { Resources } from "../Resources.ts"
 import { resultOf } from "../call/toolFailures.ts"
+import type { Resources } from "../Resources.ts"
+import {
+  selectConnection,
+  type SelectedConnection,
+  type SelectError,
+  usableTemplate,
+} from "../select/ConnectionSelector.ts"
+import { catalogOf } from "../tools/Catalogs.ts"
+import { type ApprovalQuestion, approvalQuestion } from "./approvalQuestion.ts"
+import { blockedError, decisionOn } from "./policyCheck.ts"
 
 /** What a call that was agreed to can fail with after all. */
 export type AgreedCallError =
@@ -40,9 +46,8 @@ export const agreedCall = (
     const { call } = question
     const { identity, row } = call.selected
     const selected = yield* selectConnection(resources, identity, row)
-    const catalog = yield* resultOf(catalogOf(resources, selected))
-    if ("ok" in catalog) return catalog
-    const tool = yield* callableTool(resources, selected, catalog, call.tool.name)
+    const tool = yield* call.again === undefined ? inCatalog(resources, selected, call.tool.name) : call.again(selected)
+    if ("ok" in tool) return tool
     const decision = yield* decisionOn(resources, selected, tool)
     if (decision.action === "block") return yield* Effect.fail(blockedError(selected, tool.name, decision))
     const usable = yield* resultOf(usableTemplate(selected))
@@ -53,5 +58,12 @@ export const agreedCall = (
       ? undefined
       : yield* Effect.fail(new ElicitationDeclinedError({ tool: question.tool, action: "changed" }))
   })
+
+const inCatalog = (resources: Resources, selected: SelectedConnection, name: string) =>
+  Effect.flatMap(
+    resultOf(catalogOf(resources, selected)),
+    (catalog): Effect.Effect<ToolDef | Extract<ToolResult, { ok: false }>, AgreedCallError> =>
+      "ok" in catalog ? Effect.succeed(catalog) : callableTool(resources, selected, catalog, name),
+  )
 
 const holdsFor = ({ scope, canonical }: ApprovalQuestion): string => JSON.stringify([scope, canonical])

@@ -9,16 +9,17 @@ import * as Effect from "effect/Effect"
 import type { ConnectionRow } from "../../connection/Connection.ts"
 import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import type { AccessDeniedError } from "../../policy/AccessError.ts"
 import type { ApprovalRecord, ApprovalScope, ApprovalStatus } from "../../policy/Approval.ts"
-import { type ApprovalKeys, approvalKey, signApproval } from "../../policy/approvalSignature.ts"
+import { approvalKey, type ApprovalKeys, signApproval } from "../../policy/approvalSignature.ts"
 import { approvalWords, showArguments, type ShownArgument } from "../../policy/approvalWords.ts"
 import { canonicalArguments } from "../../policy/canonicalArguments.ts"
 import type { Decision } from "../../policy/decide.ts"
 import type { ToolDef } from "../../tool/Tool.ts"
 import { toolAddress } from "../../tool/ToolAddress.ts"
 import { actingAgent } from "../agents/access.ts"
-import type { SelectedConnection } from "../select/ConnectionSelector.ts"
 import type { Resources } from "../Resources.ts"
+import type { SelectedConnection } from "../select/ConnectionSelector.ts"
 
 /** A call that policy wants a person asked about. */
 export interface CallInQuestion {
@@ -28,6 +29,8 @@ export interface CallInQuestion {
   readonly decision: Decision
   /** What the host says the call belongs to. */
   readonly conversation: string | undefined
+  /** Looks for the tool once more when a person has agreed, where it is in no catalog. */
+  readonly again?: ((selected: SelectedConnection) => Effect.Effect<ToolDef, AccessDeniedError>) | undefined
 }
 
 /** See the file's header. */

@@ -1,13 +1,13 @@
 /**
  * Policy in the call path and in lists: what the rules of a caller say about a tool of a connection.
  *
- * Asks the store for the rules and leaves the decision to policy/decide.ts. Raw access (`connections.fetch`) counts as a tool called `fetch`.
+ * Asks the store for the rules and leaves the decision to policy/decide.ts. Requests of a caller's own are permitRequest.ts's.
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionRef } from "../../connection/ConnectionRef.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
-import { type Decision, decide, type DefaultPolicy, tightened } from "../../policy/decide.ts"
+import { decide, type Decision, type DefaultPolicy, tightened } from "../../policy/decide.ts"
 import type { PolicyRecord, PolicyRules } from "../../policy/Policy.ts"
 import type { ToolDef } from "../../tool/Tool.ts"
 import { toolAddress } from "../../tool/ToolAddress.ts"
@@ -67,15 +67,6 @@ export const shownTools = (
       : everything,
   )
 
-/** Fails with `ToolBlockedError` where rules keep a caller from using a connection without a tool. */
-export const checkRawAccess = (
-  resources: Pick<Resources, "store" | "defaultPolicy">,
-  connection: VisibleConnection,
-): Effect.Effect<void, ToolBlockedError | StoreUnavailableError> =>
-  andThen(decisionOn(resources, connection, rawAccess), (decision) =>
-    decision.action === "approve" ? Effect.void : Effect.fail(blockedError(connection, rawAccess.name, decision)),
-  )
-
 /** Why a call is not made, naming the rule. */
 export const blockedError = (
   { identity, row }: VisibleConnection,
@@ -94,7 +85,7 @@ export const blockedError = (
     rule: rule?.id ?? null,
     reason:
       action === "require_approval"
-        ? `${by} wants a person asked, and nobody can be asked about what raw access sends. Call a tool instead.`
+        ? `${by} wants a person asked, and nobody answers for a request of one's own now. Call a tool instead, have a policy approve the tool fetch, or pass onElicitation a function.`
         : `${by} says so.`,
   })
 }
@@ -102,9 +93,6 @@ export const blockedError = (
 /** Whether a caller may read a rule: the organisation's, and their own. */
 export const isToldOf = ({ subject }: Identity, rule: PolicyRecord): boolean =>
   rule.owner === "org" || rule.subject === subject
-
-/** As plugins describe tools: nothing is known about it, and by default it is the host's own to use. */
-const rawAccess: ToolDef = { name: "fetch", annotations: { readOnlyHint: true } }
 
 const everything: IsShown = () => true
 

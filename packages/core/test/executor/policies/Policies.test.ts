@@ -1,5 +1,7 @@
 import {
   createExecutor,
+  type ElicitationRequest,
+  type ElicitationResponse,
   InvalidConfigError,
   InvalidPolicyInputError,
   memoryStore,
@@ -337,6 +339,166 @@ describe("raw access", () => {
     expect(upstream.requests).toEqual([])
     await executor.policies.create({ owner: "org", pattern: "tools.api.*.*.fetch", action: "approve", order: 0 })
     expect(await fetch()).toMatchObject({ authorization: null })
+  })
+
+  describe("of an agent", () => {
+    const address = "tools.api.org.main.fetch"
+    const asked: Array<Extract<ElicitationRequest, { kind: "approval" }>> = []
+
+    /** An agent that may send what it likes, and a person who answers. */
+    const setAgent = async (
+      answer: (request: ElicitationRequest) => ElicitationResponse | Promise<ElicitationResponse>,
+      config: StageOptions["config"] = {},
+    ) => {
+      asked.length = 0
+      const onElicitation = (request: ElicitationRequest) => {
+        if (request.kind === "approval") asked.push(request)
+        return answer(request)
+      }
+      const stage = await setTools({ config: { tenant: "acme", onElicitation, ...config } })
+      const { key = "" } = await stage.executor.agents.create({ id: "bot", integrations: "all", key: true })
+      await stage.executor.agents.grant("bot", { connection: main, access: ["read", "write"] })
+      const bot = await stage.executor.asAgent(key)
+      const sent = () => stage.upstream.requests.map(({ method, body }) => [method, body.toString()])
+      return { ...stage, bot, fetch: bot.connections.fetch(main), sent, url: new URL("/one", stage.upstream.origin) }
+    }
+
+    it("reads without asking; a person is asked about what it writes, and reads what is sent and where to", async () => {
+      const { fetch, sent, upstream, events } = await setAgent(() => ({ action: "accept" }))
+      for (const method of ["GET", "HEAD"]) expect((await fetch("/items", { method })).status).toBe(200)
+      expect(asked).toEqual([])
+      await fetch("/items", { method: "DELETE", headers: { "x-token": "t0ps3cret", "x-mode": "all" } })
+      await fetch("/items", { method: "POST", body: new TextEncoder().encode('{"a":1}') })
+      await fetch("/items", { method: "PUT", body: new Uint8Array([0xff, 0xfe]) })
+      expect(asked.map(({ tool }) => tool)).toEqual([address, address, address])
+      const shown = asked.map(({ arguments: lines }) =>
+        Object.fromEntries(lines.map(({ name, value }) => [name, value])),
+      )
+      expect(shown[0]).toMatchObject({ method: '"DELETE"', url: JSON.stringify(`${upstream.origin}/items`) })
+      expect(shown[0]?.["headers"]).toContain('"x-mode":"all"')
+      expect(JSON.stringify(asked[0]?.message)).not.toContain("t0ps3cret")
+      expect(JSON.stringify(asked[0]?.arguments)).not.toContain("t0ps3cret")
+      expect(asked[0]?.message).toContain("It does not say what it changes.")
+      expect(shown[1]).toMatchObject({ method: '"POST"', body: JSON.stringify('{"a":1}') })
+      expect(shown[2]?.["body"]).toContain("2 bytes, SHA-256 ")
+      expect(sent().slice(2)).toEqual([
+        ["DELETE", ""],
+        ["POST", '{"a":1}'],
+        ["PUT", expect.anything()],
+      ])
+      expect(events.filter(({ type }) => type === "approval.answered")).toHaveLength(3)
+    })
+
+    it("is not sent where the person says no", async () => {
+      const { fetch, sent } = await setAgent(() => ({ action: "decline" }))
+      expect(await rejectionOf(fetch("/", { method: "POST" }))).toMatchObject({
+        _tag: "ElicitationDeclinedError",
+        tool: address,
+        action: "decline",
+      })
+      expect(sent()).toEqual([])
+    })
+
+    it("is not asked about again where the answer holds for these arguments, and is for others", async () => {
+      const { fetch, sent } = await setAgent(() => ({ action: "accept", remember: "arguments" }))
+      for (const body of ["one", "one", "two"]) await fetch("/", { method: "POST", body })
+      expect(asked).toHaveLength(2)
+      expect(sent()).toHaveLength(3)
+      await fetch("/elsewhere", { method: "POST", body: "one" })
+      expect(asked).toHaveLength(3)
+    })
+
+    it("is refused where nobody answers now, with what to do instead", async () => {
+      for (const onElicitation of [undefined, "defer"] as const) {
+        const { fetch, sent, executor } = await setAgent(() => ({ action: "accept" }), { onElicitation })
+        const error = await rejectionOf(fetch("/", { method: "POST" }))
+        expect(error).toMatchObject({ _tag: "ToolBlockedError", address, rule: null })
+        expect(error.message).toContain("Call a tool instead, have a policy approve the tool fetch")
+        expect(sent()).toEqual([])
+        await executor.policies.create({ owner: "org", pattern: "tools.api.*.*.fetch", action: "approve" })
+        expect((await fetch("/", { method: "POST" })).status).toBe(200)
+      }
+    })
+
+    it("is refused where its body is a stream, which nobody could read first", async () => {
+      const { fetch, sent } = await setAgent(() => ({ action: "accept" }))
+      const body = new Blob(["x"]).stream()
+      const streamed = fetch("/", { method: "POST", body, duplex: "half" })
+      expect(await rejectionOf(streamed)).toMatchObject({ _tag: "ToolBlockedError", address })
+      expect(asked).toEqual([])
+      expect(sent()).toEqual([])
+    })
+
+    it("needs nobody where everything is agreed to, or the host's default approves", async () => {
+      for (const config of [{ onElicitation: "accept-all" }, { defaultPolicy: "approve" }] as const) {
+        const { fetch, sent } = await setAgent(() => ({ action: "decline" }), config)
+        expect((await fetch("/", { method: "DELETE" })).status).toBe(200)
+        expect(asked).toEqual([])
+        expect(sent()).toHaveLength(1)
+      }
+    })
+
+    it("is not asked about where it could not be sent", async () => {
+      const { fetch, executor } = await setAgent(() => ({ action: "accept" }))
+      const post = (url: string) => fetch(url, { method: "POST" })
+      expect(await rejectionOf(post("https://elsewhere.example/"))).toBeInstanceOf(OriginNotAllowedError)
+      await executor.connections.disable(main)
+      expect(await rejectionOf(post("/"))).toMatchObject({ code: "connection_disabled" })
+      expect(asked).toEqual([])
+    })
+
+    it("is not sent after all where meanwhile something was taken away or changed", async () => {
+      const changes: Readonly<
+        Record<string, (stage: Awaited<ReturnType<typeof setAgent>>) => Promise<unknown> | void>
+      > = {
+        AccessDeniedError: ({ executor }) => executor.agents.grant("bot", { connection: main, access: "read" }),
+        ConnectionNotFoundError: ({ executor }) => executor.agents.revoke("bot", main),
+        InvalidAgentKeyError: ({ executor }) => executor.agents.rotateKey("bot"),
+        ToolBlockedError: ({ executor }) =>
+          executor.policies.create({ owner: "org", pattern: "tools.api.*", action: "block" }),
+        ElicitationDeclinedError: ({ url }) => void (url.pathname = "/all"),
+      }
+      for (const [tag, change] of Object.entries(changes)) {
+        const stage = await setAgent(async () => {
+          await change(stage)
+          return { action: "accept" }
+        })
+        expect(await rejectionOf(stage.fetch(stage.url, { method: "POST" }))).toMatchObject({ _tag: tag })
+        expect(asked).toHaveLength(1)
+        expect(stage.sent()).toEqual([])
+      }
+      const stage = await setAgent(async () => {
+        await stage.executor.connections.disable(main)
+        return { action: "accept" }
+      })
+      expect(await rejectionOf(stage.fetch("/", { method: "POST" }))).toMatchObject({ action: "changed" })
+      expect(stage.sent()).toEqual([])
+    })
+
+    it("is sent as the person read it, whatever becomes of what it was made of", async () => {
+      const bytes = new TextEncoder().encode("small")
+      const headers = new Headers({ "x-mode": "one" })
+      const { fetch, sent, upstream } = await setAgent(() => {
+        bytes.fill(66)
+        headers.set("x-mode", "all")
+        return { action: "accept" }
+      })
+      await fetch("/", { method: "POST", body: bytes, headers })
+      expect(sent()).toEqual([["POST", "small"]])
+      expect(upstream.requests[0]?.headers["x-mode"]).toBe("one")
+    })
+
+    it("leaves the host's own requests unasked, unless a rule wants a person asked", async () => {
+      const { executor, sent } = await setAgent(() => ({ action: "accept" }))
+      const fetch = executor.connections.fetch(main)
+      await fetch("/", { method: "DELETE" })
+      expect(asked).toEqual([])
+      await executor.policies.create({ owner: "org", pattern: "tools.api.*.*.fetch", action: "require_approval" })
+      await fetch("/", { method: "DELETE" })
+      await fetch("/")
+      expect(asked.map(({ args }) => (args as { method: string }).method)).toEqual(["DELETE", "GET"])
+      expect(sent()).toHaveLength(3)
+    })
   })
 })
 
