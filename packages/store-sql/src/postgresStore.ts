@@ -25,8 +25,8 @@ export interface PostgresStoreOptions extends SqlStoreOptions {
 /**
  * Makes a store over Postgres 12 or later, by `pg`, which is loaded on first use.
  *
- * A connection is taken from the pool for one statement at a time, and nothing is kept in its session, so that proxies that pool by
- * transaction work.
+ * A connection is taken from the pool for one statement or one transaction at a time, and nothing is kept in its session, so that
+ * proxies that pool by transaction work.
  *
  * @example
  * ```ts
