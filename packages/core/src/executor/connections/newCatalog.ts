@@ -6,7 +6,8 @@ import type { Plugin } from "../../integration/Plugin.ts"
 import type { CredentialSource } from "../authorize/CredentialSource.ts"
 import type { Resources } from "../Resources.ts"
 import type { SelectedConnection } from "../select/ConnectionSelector.ts"
-import { type CatalogError, catalogKey, ensureSharedCatalog, resolveTools } from "../tools/Catalogs.ts"
+import { type CatalogError, ensureSharedCatalog } from "../tools/Catalogs.ts"
+import { catalogKey, resolveTools } from "../tools/resolveTools.ts"
 import type { CatalogWrite } from "./commitConnection.ts"
 
 /**

@@ -6,8 +6,8 @@
 import * as Effect from "effect/Effect"
 import type { ConnectionKey } from "../../connection/ConnectionRef.ts"
 import { connectionText } from "../authorize/ConnectionHandle.ts"
+import { callHandler } from "../call/callHandler.ts"
 import type { Resources } from "../Resources.ts"
-import { callHandler } from "../tools/Catalogs.ts"
 
 /** A session is ended by a request that the service may never answer. */
 const longestMs = 3_000
