@@ -9,6 +9,7 @@ import { ConnectionCredentialError } from "../connection/ConnectionError.ts"
 import { connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { Identity } from "../identity/Identity.ts"
 import type { EffectPluginContext, Fetch, Plugin, PluginContext } from "../integration/Plugin.ts"
+import { audited } from "./audit/AuditLog.ts"
 import { sendAnonymous, toFetch } from "./authorize/AuthorizedFetch.ts"
 import { connectionFetch } from "./authorize/connectionFetch.ts"
 import { resolveValues } from "./connections/Connections.ts"
@@ -30,10 +31,10 @@ export const makeExtension = (resources: Resources, identity: Identity, plugin: 
 const effectContext = (resources: Resources, identity: Identity, plugin: Plugin): EffectPluginContext => ({
   identity,
   integrations: {
-    register: (input) => registerIntegration(resources, identity, plugin, input),
+    register: (input) => audited(resources, registerIntegration(resources, identity, plugin, input)),
     get: (slug) => getIntegration(resources, identity, slug),
     list: () => listIntegrations(resources, identity, {}),
-    remove: (slug) => removeIntegration(resources, identity, slug),
+    remove: (slug) => audited(resources, removeIntegration(resources, identity, slug)),
   },
   connections: {
     fetch: (ref) => connectionFetch(resources, identity, ref),
@@ -47,10 +48,10 @@ const effectContext = (resources: Resources, identity: Identity, plugin: Plugin)
 const promiseContext = (resources: Resources, identity: Identity, plugin: Plugin): PluginContext => ({
   identity,
   integrations: {
-    register: (input) => Effect.runPromise(registerIntegration(resources, identity, plugin, input)),
+    register: (input) => Effect.runPromise(audited(resources, registerIntegration(resources, identity, plugin, input))),
     get: (slug) => Effect.runPromise(getIntegration(resources, identity, slug)),
     list: () => Effect.runPromise(listIntegrations(resources, identity, {})),
-    remove: (slug) => Effect.runPromise(removeIntegration(resources, identity, slug)),
+    remove: (slug) => Effect.runPromise(audited(resources, removeIntegration(resources, identity, slug))),
   },
   connections: {
     fetch: (ref) => connectionFetch(resources, identity, ref),

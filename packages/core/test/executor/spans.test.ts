@@ -2,10 +2,13 @@
 import { createExecutor, memoryProvider } from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
 import { canary, CanaryScanner } from "@keyward/core/testing"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import { describe, expect, it } from "vitest"
 import { acmePlugin, main, rejectionOf, setStage, toJson, toolOfMain } from "./acme.ts"
+import { connectAccount } from "./oauth/account.ts"
 
 /** A tracer that keeps every span. */
 const keeping = () => {
@@ -20,6 +23,17 @@ const keeping = () => {
   const parentOf = ({ parent }: Tracer.NativeSpan): string | undefined =>
     spans.find(({ spanId }) => parent._tag === "Some" && parent.value.spanId === spanId)?.name
   return { tracer, spans, tree: () => spans.map((span) => [span.name, parentOf(span)]) }
+}
+
+/** A span's name, and those of the spans around it. */
+const pathOf = (
+  spans: ReadonlyArray<Tracer.NativeSpan>,
+  span: Tracer.NativeSpan | undefined,
+): ReadonlyArray<string> => {
+  if (span === undefined) return []
+  const { parent } = span
+  const around = parent._tag === "Some" ? spans.find(({ spanId }) => spanId === parent.value.spanId) : undefined
+  return [span.name, ...pathOf(spans, around)]
 }
 
 const said = (span: Tracer.NativeSpan | undefined) => Object.fromEntries(span?.attributes ?? [])
@@ -109,6 +123,48 @@ describe("the spans of a call", () => {
       ["keyward.call", "program"],
       ["keyward.select", "keyward.call"],
     ])
+  })
+
+  it("have the refresh of a token in the step of the call that first asked for it, while others wait for the same one", async () => {
+    const { tracer, spans } = keeping()
+    const account = await connectAccount({ config: { tracer } })
+    await account.expire()
+    spans.length = 0
+    const results = await Promise.all(Array.from({ length: 5 }, () => account.call()))
+    expect(results.every(({ ok }) => ok)).toBe(true)
+    const refreshes = spans.filter(({ name }) => name === "keyward.refresh")
+    expect(refreshes).toHaveLength(1)
+    expect(account.refreshes()).toBe(1)
+    const [refresh] = refreshes
+    expect(pathOf(spans, refresh)).toEqual(["keyward.refresh", "keyward.resolve", "keyward.call"])
+    expect(said(refresh)).toEqual({ connection: "tools.files.user.main", integration: "files" })
+    expect(refresh?.status._tag).toBe("Ended")
+    expect(spans.filter(({ name }) => name === "keyward.resolve")).toHaveLength(5)
+    new CanaryScanner(account.server.secrets).expectNone(
+      spans.map(({ name, attributes, status, events }) => [name, [...attributes], status, events]),
+      "the spans",
+    )
+  })
+
+  it("have a refresh that a 401 asks for in what was sent, and one that fails end with what it failed with", async () => {
+    const { tracer, spans } = keeping()
+    const account = await connectAccount({ config: { tracer } })
+    account.server.expireAccessTokens()
+    spans.length = 0
+    expect((await account.call()).ok).toBe(true)
+    const renewed = spans.find(({ name }) => name === "keyward.refresh")
+    expect(pathOf(spans, renewed)).toEqual(["keyward.refresh", "keyward.send", "keyward.call"])
+    await account.expire()
+    account.server.endGrants()
+    spans.length = 0
+    await rejectionOf(account.executor.connections.fetch(account.ref)(account.server.resourceUrl))
+    const failed = spans.find(({ name }) => name === "keyward.refresh")
+    expect(pathOf(spans, failed)).toEqual(["keyward.refresh", "keyward.resolve", "keyward.fetch"])
+    const { status } = failed ?? {}
+    if (status?._tag !== "Ended") throw new Error("It has not ended.")
+    expect(Exit.isFailure(status.exit) && Cause.squash(status.exit.cause)).toMatchObject({
+      code: "oauth_reauth_required",
+    })
   })
 
   it("are refused to a tracer that is none", async () => {

@@ -24,6 +24,7 @@ import type { Grant, GrantInput } from "../../policy/Grant.ts"
 import type { Tool, ToolSchema } from "../../tool/Tool.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
 import { andThen } from "../andThen.ts"
+import { audited } from "../audit/AuditLog.ts"
 import { connectionFetch } from "../authorize/connectionFetch.ts"
 import { type CallOptions, callTool, executeTool } from "../call/callTool.ts"
 import type { ExecuteOptions } from "../call/ToolCall.ts"
@@ -161,6 +162,10 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
   const admitted = <A, E>(
     next: (agent: AgentRecord) => Effect.Effect<A, E>,
   ): Effect.Effect<A, E | AgentAdmissionError> => Effect.suspend(() => andThen(admission.admit(), next))
+  /** The same of a change, which is in the audit trail when it is answered. */
+  const changed = <A, E>(
+    next: (agent: AgentRecord) => Effect.Effect<A, E>,
+  ): Effect.Effect<A, E | AgentAdmissionError> => audited(resources, admitted(next))
   return {
     identity,
     tools: {
@@ -180,15 +185,15 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
         ),
     },
     subAgents: {
-      create: (input = {}) => admitted(({ id }) => createAgent(resources, identity, { ...input, parent: id })),
+      create: (input = {}) => changed(({ id }) => createAgent(resources, identity, { ...input, parent: id })),
       list: (input = {}) => admitted((agent) => listSubAgents(resources, identity, agent, input)),
       remove: (id) =>
-        admitted((agent) =>
+        changed((agent) =>
           Effect.andThen(requireSubAgent(resources, identity, agent, id), removeAgent(resources, identity, id)),
         ),
-      grant: (id, input) => admitted((agent) => delegate(resources, identity, agent, id, input)),
+      grant: (id, input) => changed((agent) => delegate(resources, identity, agent, id, input)),
       revoke: (id, connection) =>
-        admitted((agent) =>
+        changed((agent) =>
           Effect.andThen(requireSubAgent(resources, identity, agent, id), revoke(resources, identity, id, connection)),
         ),
       grants: (id, input = {}) =>

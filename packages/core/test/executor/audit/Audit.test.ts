@@ -63,6 +63,37 @@ describe("an audit trail", () => {
     for (const { at } of all) expect(at).toBeGreaterThanOrEqual(began)
   })
 
+  it("has what agents do about those below them, and what plugins do, by the time that it is answered", async () => {
+    const store = memoryStore()
+    // By itself nothing would be written in the time of this test.
+    const { executor } = await setStage({ config: { tenant: "acme", store, audit: { flushMs: 600_000 } } })
+    const last = async () => {
+      const entries = await Effect.runPromise(store.audit.list({ tenant: "acme", limit: 1000 }))
+      const { type, agent, subject, integration, connection, details } = entries.at(-1) ?? {}
+      return { type, agent, subject, integration, connection, details }
+    }
+    await executor.acme.add({ slug: "other", baseUrl: "https://other.example", authTemplates: [] })
+    expect(await last()).toMatchObject({ type: "integration.registered", agent: null, integration: "other" })
+    await executor.acme.context().integrations.remove("other")
+    expect(await last()).toMatchObject({ type: "integration.removed", agent: null, integration: "other" })
+    await executor.connections.create(bearer("v"))
+    await executor.agents.create({ id: "lead", integrations: ["api"] })
+    await executor.agents.grant("lead", { connection: main, access: "read" })
+    const lead = await executor.withIdentity({ subject: "alice" }).asAgent("lead")
+    const by = { agent: "lead", subject: "alice" }
+    await lead.subAgents.create({ id: "helper", integrations: ["api"] })
+    expect(await last()).toMatchObject({ ...by, type: "agent.created", details: { agentId: "helper" } })
+    await lead.subAgents.grant("helper", { connection: main, access: "read" })
+    const about = { ...by, connection: "tools.api.org.main" }
+    const details = { agentId: "helper", access: ["read"] }
+    expect(await last()).toMatchObject({ ...about, type: "grant.added", details })
+    await lead.subAgents.revoke("helper", main)
+    expect(await last()).toMatchObject({ ...about, type: "grant.revoked", details: { agentId: "helper" } })
+    await lead.subAgents.remove("helper")
+    expect(await last()).toMatchObject({ ...by, type: "agent.removed", details: { agentId: "helper" } })
+    expect(await executor.audit.verify()).toMatchObject({ isIntact: true })
+  })
+
   it("is filtered by time, connection, agent and tool, page by page", async () => {
     const { executor } = await setStage({
       config: { audit: true },
