@@ -22,10 +22,11 @@ import { ownerOfCall, pinnedOwner } from "../../identity/IdentityMode.ts"
 import { compiledIntegration, identityModeOf, type IntegrationRecord } from "../../integration/Integration.ts"
 import { IntegrationNotFoundError } from "../../integration/IntegrationError.ts"
 import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
-import { hasIntegration, type VisibleConnection, visibleConnection, visibleConnections } from "../agents/access.ts"
+import { hasIntegration, type VisibleConnection, visibleConnection } from "../agents/access.ts"
 import { andThen } from "../andThen.ts"
 import type { ChosenBy } from "../call/CallTrace.ts"
 import type { Resources } from "../Resources.ts"
+import { accountRef, type AccountSearch, accountsNamed, ownAccounts, visibleAccounts } from "./AccountSearch.ts"
 import { connectionRequired } from "./connectionRequired.ts"
 import type { SelectedConnection } from "./ConnectionSelector.ts"
 
@@ -118,11 +119,7 @@ export const checkMode = (integration: IntegrationRecord, asked: Owner): Effect.
     : Effect.fail(new IdentityModeError({ integration: slug, mode, asked, allowed }))
 }
 
-interface Search {
-  readonly resources: Resources
-  readonly identity: Identity
-  readonly integration: IntegrationRecord
-  readonly owner: Owner
+interface Search extends AccountSearch {
   readonly request: AccountRequest
   readonly way: "quietly" | "offering"
 }
@@ -135,7 +132,7 @@ const implicit = (search: Search): Effect.Effect<SelectedAccount, SelectAccountE
   return andThen(resources.store.accounts.get(key, "recent"), (marked) =>
     marked === undefined
       ? theOnly(search)
-      : andThen(visibleConnection(resources, identity, refOf(search, marked.name)), (found) =>
+      : andThen(visibleConnection(resources, identity, accountRef(search, marked.name)), (found) =>
           found !== undefined && found.row.incarnation === marked.incarnation
             ? chosen(search, found, "default")
             : theOnly(search),
@@ -144,34 +141,18 @@ const implicit = (search: Search): Effect.Effect<SelectedAccount, SelectAccountE
 }
 
 const theOnly = (search: Search): Effect.Effect<SelectedAccount, SelectAccountError> =>
-  andThen(ownOnes(search, 2), (found) => {
+  andThen(ownAccounts(search, 2), (found) => {
     const [only, second] = found
     if (only === undefined) {
       return Effect.flatMap(
-        visiblePage(search, undefined, mostCandidates + 1),
+        visibleAccounts(search, undefined, mostCandidates + 1),
         (shared): Effect.Effect<never, SelectAccountError> =>
           shared.length > 0 ? ambiguous(search, shared) : Effect.flatMap(needOf(search), Effect.fail),
       )
     }
     if (second === undefined) return chosen(search, only, "only")
-    return Effect.flatMap(ownOnes(search, mostCandidates + 1), (all) => ambiguous(search, all))
+    return Effect.flatMap(ownAccounts(search, mostCandidates + 1), (all) => ambiguous(search, all))
   })
-
-/** The first connections of the owner itself: what others share is used where it is named, and never chosen for want of another. */
-const ownOnes = (
-  { resources, identity, integration, owner }: Search,
-  limit: number,
-): Effect.Effect<ReadonlyArray<VisibleConnection>, StoreUnavailableError> => {
-  const { tenant, subject } = identity
-  const query = { tenant, subject, integration: integration.slug, owner }
-  return identity.agent === undefined
-    ? Effect.map(resources.store.connections.list({ ...query, limit }), (rows) =>
-        rows.map((row): VisibleConnection => ({ identity, row })),
-      )
-    : Effect.map(visibleConnections(resources, identity, { ...query, limit: Number.MAX_SAFE_INTEGER }), (all) =>
-        all.filter(({ lender }) => lender === undefined).slice(0, limit),
-      )
-}
 
 /** By name, else by label. */
 const explicit = (
@@ -183,76 +164,16 @@ const explicit = (
   if (address !== undefined) {
     if (address.integration !== integration.slug) return notFound(search, account)
     const name = connectionIdentifier(address.name) ?? address.name
-    return andThen(visibleConnection(resources, identity, refOf(search, name)), (found) =>
+    return andThen(visibleConnection(resources, identity, accountRef(search, name)), (found) =>
       found === undefined ? notFound(search, account) : chosen(search, found, "account"),
     )
   }
-  return andThen(named(search, account), (found): Effect.Effect<SelectedAccount, SelectAccountError> => {
+  return andThen(accountsNamed(search, account), (found): Effect.Effect<SelectedAccount, SelectAccountError> => {
     if (found.length > 1) return ambiguous(search, found)
     const [only] = found
     return only === undefined ? notFound(search, account) : chosen(search, only, "account")
   })
 }
-
-/** Every connection of the owner that an account's name or label means; several only where they are meant alike. */
-const named = (
-  search: Search,
-  account: string,
-): Effect.Effect<ReadonlyArray<VisibleConnection>, StoreUnavailableError> => {
-  const { resources, identity, integration } = search
-  const prefix = `${integration.slug}:`
-  const spelled = folded(account.slice(0, prefix.length)) === folded(prefix) ? account.slice(prefix.length) : account
-  const name = connectionIdentifier(spelled)
-  const byName = name === undefined ? Effect.undefined : visibleConnection(resources, identity, refOf(search, name))
-  return andThen(byName, (found) => (found === undefined ? alike(search, spelled, name) : Effect.succeed([found])))
-}
-
-/** By a name in other letter case, else by label. Labels are in no index: reads every connection of the owner, page by page. */
-const alike = (
-  search: Search,
-  spelled: string,
-  name: string | undefined,
-): Effect.Effect<ReadonlyArray<VisibleConnection>, StoreUnavailableError> =>
-  Effect.gen(function* () {
-    const [byName, byLabel]: [Array<VisibleConnection>, Array<VisibleConnection>] = [[], []]
-    const [asName, asLabel] = [name === undefined ? undefined : folded(name), folded(spelled)]
-    let after: ConnectionRef | undefined
-    for (;;) {
-      const page: ReadonlyArray<VisibleConnection> = yield* visiblePage(search, after, pageSize)
-      for (const connection of page) {
-        const { row } = connection
-        if (folded(row.name) === asName) byName.push(connection)
-        if (row.identityLabel !== null && folded(row.identityLabel) === asLabel) byLabel.push(connection)
-      }
-      if (page.length < pageSize) return byName.length > 0 ? byName : byLabel
-      after = page.at(-1)?.row
-    }
-  })
-
-const pageSize = 1000
-
-const visiblePage = (
-  { resources, identity, integration, owner }: Search,
-  after: ConnectionRef | undefined,
-  limit: number,
-): Effect.Effect<ReadonlyArray<VisibleConnection>, StoreUnavailableError> =>
-  visibleConnections(resources, identity, {
-    tenant: identity.tenant,
-    subject: identity.subject,
-    integration: integration.slug,
-    owner,
-    after,
-    limit,
-  })
-
-/** Letter case does not tell accounts apart, nor does how an accent is composed. */
-const folded = (text: string): string => text.normalize("NFC").toLowerCase()
-
-const refOf = ({ integration, owner }: Search, name: string): ConnectionRef => ({
-  owner,
-  integration: integration.slug,
-  name,
-})
 
 const chosen = (
   { integration }: Search,
@@ -288,10 +209,10 @@ const notFound = (
 ): Effect.Effect<never, AccountNotFoundError | ConnectionRequiredError | StoreUnavailableError> =>
   Effect.gen(function* () {
     const { integration, owner, request } = search
-    const own = yield* visiblePage(search, undefined, mostCandidates + 1)
+    const own = yield* visibleAccounts(search, undefined, mostCandidates + 1)
     const isFree = identityModeOf(integration) === "either" && request.identity === undefined && owner === "user"
     const isAddress = parseConnectionAddress(account) !== undefined
-    const others = isFree && !isAddress ? yield* named({ ...search, owner: "org" }, account) : []
+    const others = isFree && !isAddress ? yield* accountsNamed({ ...search, owner: "org" }, account) : []
     const found = [...others, ...own]
     if (found.length === 0) return yield* Effect.flatMap(needOf(search, account), Effect.fail)
     return yield* Effect.fail(
