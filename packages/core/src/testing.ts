@@ -9,9 +9,9 @@ export type { AuthorizationServerFault } from "./testing/authorizationServer/Aut
 export type {
   AuthorizationServerBehaviour,
   AuthorizationServerClient,
-  AuthorizationServerGrant,
   DeviceScript,
-} from "./testing/authorizationServer/AuthorizationServerState.ts"
+} from "./testing/authorizationServer/AuthorizationServerBehaviour.ts"
+export type { AuthorizationServerGrant } from "./testing/authorizationServer/AuthorizationServerState.ts"
 export {
   type AuthorizationServerEndpoint,
   type AuthorizationServerOptions,

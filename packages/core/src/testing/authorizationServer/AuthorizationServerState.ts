@@ -1,54 +1,13 @@
 /**
- * What the fake authorization server knows and decides: clients, codes, tokens in families, devices. No wire and no faults.
+ * What the fake authorization server knows and decides: codes, tokens in families, devices. No wire and no faults.
  *
  * A small part of RFC 6749 and its companions, strict where a client can go wrong: codes and refresh tokens are spent once, and
  * using a spent one revokes everything that came from the same grant.
  */
 import { createHash, randomBytes } from "node:crypto"
+import type { AuthorizationServerBehaviour } from "./AuthorizationServerBehaviour.ts"
+import { AuthorizationServerClients, randomText } from "./AuthorizationServerClients.ts"
 import type { SoundAnswer } from "./AuthorizationServerFault.ts"
-
-/** What a person does with a device's user code. */
-export interface DeviceScript {
-  /** How many polls are told `authorization_pending`. Default 0. */
-  readonly pending?: number | undefined
-  /** How many polls after those are told `slow_down`. Default 0. */
-  readonly slowDown?: number | undefined
-  /** What comes then. Default `approve`. */
-  readonly outcome?: "approve" | "deny" | "expire" | undefined
-  /** Seconds between polls; `null` leaves it out of the answer. Default 5. */
-  readonly interval?: number | null | undefined
-}
-
-/** A client that the server knows. */
-export interface AuthorizationServerClient {
-  readonly clientId: string
-  /** Checked where there is one. */
-  readonly clientSecret?: string | undefined
-  /** Default: any. */
-  readonly redirectUris?: ReadonlyArray<string> | undefined
-}
-
-/** How the server behaves while no fault says otherwise. */
-export interface AuthorizationServerBehaviour {
-  /** What `expires_in` says; `null`: nothing, and tokens do not expire. Default 3600. */
-  readonly accessTokenSeconds?: number | null | undefined
-  /**
-   * Default `strict`: each refresh token works once, and its second use revokes the grant. `grace`: a second use within `graceMs`
-   * is answered with another pair. `none`: refresh tokens stay, and answers hold none.
-   */
-  readonly rotation?: "strict" | "grace" | "none" | undefined
-  /** Default 30,000. */
-  readonly graceMs?: number | undefined
-  /** Only these clients; default: whichever come, public or not. Registered ones are added. */
-  readonly clients?: ReadonlyArray<AuthorizationServerClient> | undefined
-  /** Scopes that are granted; others are dropped, and the answer says so. Default: whatever is asked for. */
-  readonly scopes?: ReadonlyArray<string> | undefined
-  /** Whether codes come with refresh tokens. Default `true`. */
-  readonly issuesRefreshTokens?: boolean | undefined
-  readonly device?: DeviceScript | undefined
-  /** What the server's clock says, epoch milliseconds. Default `Date.now`. */
-  readonly now?: (() => number) | undefined
-}
 
 /** What a person once allowed a client, and whether it still holds. */
 export interface AuthorizationServerGrant {
@@ -94,8 +53,7 @@ export class AuthorizationServerState {
   /** How often a spent refresh token was used, granted or not. */
   reuses = 0
   behaviour: AuthorizationServerBehaviour
-  readonly #clients = new Map<string, AuthorizationServerClient>()
-  readonly #registrations = new Map<string, string>()
+  readonly #clients: AuthorizationServerClients
   readonly #pushed = new Map<string, URLSearchParams>()
   readonly #codes = new Map<string, Code>()
   readonly #refreshTokens = new Map<string, RefreshToken>()
@@ -104,7 +62,11 @@ export class AuthorizationServerState {
 
   constructor(behaviour: AuthorizationServerBehaviour) {
     this.behaviour = behaviour
-    for (const client of behaviour.clients ?? []) this.#clients.set(client.clientId, client)
+    this.#clients = new AuthorizationServerClients(
+      behaviour.clients ?? [],
+      () => this.behaviour.clients === undefined,
+      (label) => this.#secret(label),
+    )
   }
 
   /** Answers an authorization request as a person who approves or denies. */
@@ -115,11 +77,7 @@ export class AuthorizationServerState {
     if (parameters === undefined || clientId == null || redirectUri == null || !URL.canParse(redirectUri)) {
       return oauthError("invalid_request")
     }
-    const known = this.#clients.get(clientId)
-    if (
-      (known === undefined && this.behaviour.clients !== undefined) ||
-      known?.redirectUris?.includes(redirectUri) === false
-    ) {
+    if (!this.#clients.mayReturnTo(clientId, redirectUri)) {
       return oauthError("invalid_request", "Unknown client or redirect_uri.")
     }
     const callback = new URL(redirectUri)
@@ -138,7 +96,7 @@ export class AuthorizationServerState {
 
   /** RFC 9126. */
   push(parameters: URLSearchParams, authorization: string | undefined): SoundAnswer {
-    const client = this.#authenticated(parameters, authorization)
+    const client = this.#clients.authenticated(parameters, authorization)
     if (client === undefined) return invalidClient
     const uri = `urn:ietf:params:oauth:request_uri:${randomText()}`
     parameters.set("client_id", client)
@@ -148,7 +106,7 @@ export class AuthorizationServerState {
 
   /** The token endpoint. */
   token(parameters: URLSearchParams, authorization: string | undefined): SoundAnswer {
-    const clientId = this.#authenticated(parameters, authorization)
+    const clientId = this.#clients.authenticated(parameters, authorization)
     if (clientId === undefined) return invalidClient
     switch (parameters.get("grant_type")) {
       case "authorization_code":
@@ -172,7 +130,7 @@ export class AuthorizationServerState {
 
   /** RFC 8628. */
   deviceAuthorization(parameters: URLSearchParams, authorization: string | undefined, origin: string): SoundAnswer {
-    const clientId = this.#authenticated(parameters, authorization)
+    const clientId = this.#clients.authenticated(parameters, authorization)
     if (clientId === undefined) return invalidClient
     const deviceCode = this.#secret("device")
     const userCode = randomBytes(4).toString("hex").toUpperCase()
@@ -193,7 +151,7 @@ export class AuthorizationServerState {
 
   /** RFC 7009: always 200, once the client is who it says. */
   revoke(parameters: URLSearchParams, authorization: string | undefined): SoundAnswer {
-    const clientId = this.#authenticated(parameters, authorization)
+    const clientId = this.#clients.authenticated(parameters, authorization)
     if (clientId === undefined) return invalidClient
     const token = parameters.get("token") ?? ""
     const { grant } = this.#refreshTokens.get(token) ?? {}
@@ -202,34 +160,14 @@ export class AuthorizationServerState {
     return { status: 200 }
   }
 
-  /** RFC 7591: takes what is asked for. */
+  /** RFC 7591. */
   register(metadata: Readonly<Record<string, unknown>>, origin: string): SoundAnswer {
-    const clientId = `client-${randomText()}`
-    const method = metadata["token_endpoint_auth_method"] ?? "client_secret_basic"
-    const clientSecret = method === "none" || method === "private_key_jwt" ? undefined : this.#secret("secret")
-    const redirectUris = Array.isArray(metadata["redirect_uris"]) ? metadata["redirect_uris"].map(String) : undefined
-    this.#clients.set(clientId, { clientId, clientSecret, redirectUris })
-    const registrationToken = this.#secret("registration")
-    this.#registrations.set(clientId, registrationToken)
-    return {
-      status: 201,
-      json: {
-        ...metadata,
-        client_id: clientId,
-        token_endpoint_auth_method: method,
-        ...(clientSecret !== undefined && { client_secret: clientSecret, client_secret_expires_at: 0 }),
-        registration_access_token: registrationToken,
-        registration_client_uri: `${origin}/register/${clientId}`,
-      },
-    }
+    return this.#clients.register(metadata, origin)
   }
 
   /** RFC 7592: deletes a registration. */
   unregister(clientId: string, authorization: string | undefined): SoundAnswer {
-    if (authorization !== `Bearer ${this.#registrations.get(clientId)}`) return { status: 401 }
-    this.#registrations.delete(clientId)
-    this.#clients.delete(clientId)
-    return { status: 204 }
+    return this.#clients.unregister(clientId, authorization)
   }
 
   /** The grant and scope of an access token that may be used now. */
@@ -344,14 +282,6 @@ export class AuthorizationServerState {
     return pushed?.get("client_id") === query.get("client_id") ? pushed : undefined
   }
 
-  /** The client that a request comes from, if it is who it says. Assertions are read, and their signatures not verified. */
-  #authenticated(parameters: URLSearchParams, authorization: string | undefined): string | undefined {
-    const [clientId, secret] = credentialsOf(parameters, authorization)
-    const client = this.#clients.get(clientId)
-    if (client === undefined) return this.behaviour.clients === undefined && clientId !== "" ? clientId : undefined
-    return client.clientSecret === undefined || client.clientSecret === secret ? clientId : undefined
-  }
-
   #secret(label: string): string {
     const secret = `canary-${label}-${randomText()}`
     this.secrets.push(secret)
@@ -372,26 +302,4 @@ const invalidClient: SoundAnswer = {
   status: 401,
   headers: { "www-authenticate": `Basic realm="token"` },
   json: { error: "invalid_client" },
-}
-
-const randomText = (): string => randomBytes(16).toString("hex")
-
-const credentialsOf = (
-  parameters: URLSearchParams,
-  authorization: string | undefined,
-): readonly [clientId: string, secret: string | null] => {
-  if (authorization?.startsWith("Basic ") === true) {
-    const [id = "", secret = ""] = Buffer.from(authorization.slice(6), "base64").toString("utf8").split(":")
-    const decoded = new URLSearchParams(`id=${id}&secret=${secret}`)
-    return [decoded.get("id") ?? "", decoded.get("secret")]
-  }
-  const assertion = parameters.get("client_assertion")
-  if (assertion === null) return [parameters.get("client_id") ?? "", parameters.get("client_secret")]
-  try {
-    const payload = Buffer.from(assertion.split(".")[1] ?? "", "base64url").toString("utf8")
-    const { sub } = JSON.parse(payload) as { readonly sub?: unknown }
-    return [typeof sub === "string" ? sub : "", null]
-  } catch {
-    return ["", null]
-  }
 }

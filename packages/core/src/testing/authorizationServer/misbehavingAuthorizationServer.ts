@@ -6,12 +6,9 @@
  * `egress: { allowHosts: [server.host] }`.
  */
 import { fakeUpstream, type UpstreamAnswer, type UpstreamRequest } from "../fakeUpstream.ts"
+import type { AuthorizationServerBehaviour } from "./AuthorizationServerBehaviour.ts"
 import { answerUnder, type AuthorizationServerFault, type SoundAnswer } from "./AuthorizationServerFault.ts"
-import {
-  type AuthorizationServerBehaviour,
-  type AuthorizationServerGrant,
-  AuthorizationServerState,
-} from "./AuthorizationServerState.ts"
+import { type AuthorizationServerGrant, AuthorizationServerState } from "./AuthorizationServerState.ts"
 
 /** The endpoints, each with its own log and its own script of faults. `metadata` has every well-known form. */
 export type AuthorizationServerEndpoint =
