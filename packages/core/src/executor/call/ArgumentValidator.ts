@@ -34,7 +34,7 @@ export const validatorOf = (
   const known = validators.get(tool)
   return known === undefined
     ? Effect.flatMap(
-        Effect.promise(() => import("ajv/dist/2020.js")),
+        Effect.promise(() => import("./ajv2020.ts")),
         ({ Ajv2020 }) =>
           Effect.try({
             try: () => {
@@ -58,7 +58,7 @@ export const knownValidator = (tool: ToolDef): ArgumentValidator | undefined => 
 
 const validators = new WeakMap<ToolDef, ArgumentValidator>()
 
-const compile = (Ajv2020: typeof import("ajv/dist/2020.js").Ajv2020, inputSchema: JsonSchema): ArgumentValidator =>
+const compile = (Ajv2020: typeof import("./ajv2020.ts").Ajv2020, inputSchema: JsonSchema): ArgumentValidator =>
   guardedCheck(
     inputSchema,
     (schema) => {
