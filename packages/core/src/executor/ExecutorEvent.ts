@@ -60,9 +60,11 @@ export type ExecutorEvent =
       readonly type: "grant.added"
       /** The id of the agent that was granted the connection. */
       readonly agentId: string
+      /** The id of the agent that handed it on, where one did. */
+      readonly delegatedBy?: string
       readonly access: ReadonlyArray<Access>
     })
-  | (ConnectionEventBase & { readonly type: "grant.revoked"; readonly agentId: string })
+  | (ConnectionEventBase & { readonly type: "grant.revoked"; readonly agentId: string; readonly delegatedBy?: string })
   | (ConnectionEventBase & {
       readonly type: "share.added"
       readonly with: ShareRecipient

@@ -132,7 +132,7 @@ export const revoke = (
       const isMeant = meant !== undefined && isSameConnection(storedRow(meant), record.connection)
       if (!isMeant && compareRefs(grantedAs, named) !== 0) continue
       if (!mayRevoke(identity, record) || (delegatedBy !== undefined && delegatedBy !== record.delegatedBy)) continue
-      const revoked = eventOf(grantedAs, { type: "grant.revoked", agentId: agent })
+      const revoked = eventOf(grantedAs, { type: "grant.revoked", agentId: agent, ...by(record) })
       yield* commitChange(resources, identity, access.removeGrant(record), revoked)
     }
   })
@@ -274,10 +274,14 @@ const write = (
       grantedAt: yield* Clock.currentTimeMillis,
     }
     const { access } = scope
-    const added = eventOf(selected.row, { type: "grant.added", agentId: grantee.id, access })
+    const added = eventOf(selected.row, { type: "grant.added", agentId: grantee.id, access, ...by(record) })
     yield* commitChange(resources, selected.identity, resources.store.access.putGrant(record), added)
     return toGrant(record)
   })
+
+/** Who handed a grant on, as events say it. */
+const by = ({ delegatedBy }: GrantRecord): { readonly delegatedBy?: string } =>
+  delegatedBy === null ? {} : { delegatedBy }
 
 /** A row's key and nothing else of it. */
 export const connectionOf = ({ tenant, subject, owner, integration, name }: ConnectionKey): ConnectionKey => ({

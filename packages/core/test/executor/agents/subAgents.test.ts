@@ -215,7 +215,7 @@ describe("a sub-agent", () => {
     })
 
     it("has either of the two taken back by the owner, or both", async () => {
-      const { executor, lead, tools } = await grantedTwice()
+      const { executor, lead, tools, events } = await grantedTwice()
       const handOn = () => lead.subAgents.grant("helper", { connection: main, access: "write" })
       const byWhom = async () => (await executor.agents.grants("helper")).map(({ delegatedBy }) => delegatedBy)
       await handOn()
@@ -230,6 +230,15 @@ describe("a sub-agent", () => {
       await executor.agents.revoke("helper", main)
       expect(await byWhom()).toEqual([])
       expect(await tools()).toEqual([])
+      const told = events.filter(({ type }) => type === "grant.revoked")
+      const ended = { agentId: "helper", connection: "tools.api.org.main" }
+      expect(told.map((event) => ("delegatedBy" in event ? event.delegatedBy : null))).toEqual([
+        "lead",
+        null,
+        null,
+        "lead",
+      ])
+      for (const event of told) expect(event).toMatchObject(ended)
       const wrong = executor.agents.revoke("helper", main, { delegatedBy: 1 as unknown as string })
       expect(await rejectionOf(wrong)).toMatchObject({ _tag: "InvalidGrantError", field: "delegatedBy" })
     })
