@@ -23,17 +23,18 @@ export const compareAndSet = async <T extends CountingTable>(
   expectedVersion: number,
 ): Promise<boolean> => {
   const rows = db as unknown as Kysely<Record<string, Columns>>
+  const name: string = table
   const [place, values] = [key as Columns, written as Columns]
   const count = "revision" in values ? "revision" : "version"
   return wasWritten(
     expectedVersion === 0
       ? await rows
-          .insertInto(table as string)
+          .insertInto(name)
           .values({ ...place, ...values })
           .onConflict((conflict) => conflict.doNothing())
           .executeTakeFirst()
       : await rows
-          .updateTable(table as string)
+          .updateTable(name)
           .set(values)
           .where((eb) => eb.and({ ...place, [count]: expectedVersion }))
           .executeTakeFirst(),
