@@ -10,7 +10,10 @@ export const inTransaction = <A>(
   statements: (transaction: Kysely<Tables>) => Promise<A>,
 ): Promise<A> =>
   flavor === "postgres"
-    ? db.transaction().execute(statements)
+    ? db.transaction().execute(async (transaction) => {
+        await sql.raw(`set local idle_in_transaction_session_timeout = ${mostIdleMs}`).execute(transaction)
+        return statements(transaction)
+      })
     : db.connection().execute(async (connection) => {
         // Kysely's own begin deferred, and two of those that both go on to write cannot both commit.
         await sql`begin immediate`.execute(connection)
@@ -23,3 +26,9 @@ export const inTransaction = <A>(
           throw error
         }
       })
+
+/**
+ * How long a process may stand still between two statements before the server takes its transaction back, in milliseconds: others wait
+ * for the rows that it has locked, and would give up after `timeoutMs`.
+ */
+const mostIdleMs = 5000

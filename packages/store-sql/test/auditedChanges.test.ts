@@ -238,6 +238,27 @@ describe.each(databases())("a change and its audit entry in %s", (_, make) => {
     expect((await trailOf(executor)).length).toBeGreaterThan(4)
   }, 300_000)
 
+  it("does not wait for a process that stands still in the middle of another, which is not made", async () => {
+    const database = make()
+    // In SQLite, nobody writes while such a process has the file.
+    if (database?.flavor !== "postgres") return
+    const executor = await setDying(database)
+    const headIsTaken = 5
+    const { child, ended } = startProcess({
+      place: database.place,
+      name: "stopped",
+      dyingAt: headIsTaken,
+      isStopping: true,
+    })
+    expect((await once(child, "message"))[0]).toBe("stops")
+    await executor.policies.create({ owner: "org", pattern: "tools.api.org.main.*", action: "block" })
+    child.kill("SIGCONT")
+    expect(String((await once(child, "message"))[0])).toMatch(/could not write a connection and its audit entry/)
+    expect(await ended).toEqual([0, null])
+    await expectTold(executor)
+    expect(await found(executor)).toMatchObject({ connections: {}, policies: [expect.any(String)] })
+  }, 120_000)
+
   it("are neither there when the trail cannot be written: the change fails, is not told, and can be made later", async () => {
     const database = make()
     if (database === undefined) return

@@ -1,7 +1,8 @@
 /**
  * A process that changes one thing after another with an audit trail, and dies in the middle: `fork("changeProcess.ts", [JSON.stringify(job)])`.
  *
- * It kills itself at a statement of a transaction, or goes on until somebody else kills it, telling of each change that it begins.
+ * It kills or stops itself at a statement of a transaction, or goes on until somebody else kills it, telling of each change that it
+ * begins.
  */
 import { createExecutor, definePlugin, type Executor } from "@keyward/core"
 import { Client } from "pg"
@@ -14,6 +15,8 @@ export interface ChangeJob {
   readonly name: string
   /** The statement at which it dies, counted from 1 over the transactions of all changes; absent: it changes things for ever. */
   readonly dyingAt?: number | undefined
+  /** Postgres only: it stands still there instead, once that statement is done. */
+  readonly isStopping?: boolean | undefined
 }
 
 const plugin = definePlugin({ id: "acme", catalog: "integration", resolveTools: () => [], invokeTool: () => null })
@@ -33,14 +36,15 @@ const changeMore = async (executor: Executor, name: string): Promise<void> => {
   await executor.connections.remove(connection)
 }
 
-const { place, name, dyingAt } = JSON.parse(process.argv[2] ?? "{}") as ChangeJob
+const { place, name, dyingAt, isStopping = false } = JSON.parse(process.argv[2] ?? "{}") as ChangeJob
 const executor = await createExecutor({ store: storeAt(place), plugins: [plugin], audit: true })
 // Opened and migrated, so that what follows are the statements of the changes.
 await executor.audit.list({ limit: 1 })
 if (dyingAt !== undefined) {
   if ("filename" in place) dieInSqlite(dyingAt)
   else dieInPostgres(dyingAt)
-  await change(executor, name)
+  const changed = change(executor, name)
+  await (isStopping ? changed.catch((error: unknown) => process.send?.(String(error))) : changed)
   await executor.close()
   process.disconnect()
 } else {
@@ -79,8 +83,19 @@ function dieInPostgres(at: number): void {
     const text = String(typeof input[0] === "string" ? input[0] : (input[0] as { text?: string }).text)
     if (text.startsWith("begin") || text.startsWith("start transaction")) within.add(this)
     if (within.has(this)) count += 1
-    if (count === at) setImmediate(() => process.kill(process.pid, "SIGKILL"))
+    if (count === at && !isStopping) setImmediate(() => process.kill(process.pid, "SIGKILL"))
     if (text === "commit") within.delete(this)
-    return original.apply(this, input)
+    const answer = original.apply(this, input)
+    return count === at && isStopping ? stopAfter(answer as Promise<unknown>) : answer
+  })
+}
+
+async function stopAfter<A>(answer: Promise<A>): Promise<A> {
+  await answer
+  return new Promise((resolve) => {
+    process.send?.("stops", () => {
+      process.kill(process.pid, "SIGSTOP")
+      resolve(answer)
+    })
   })
 }
