@@ -217,7 +217,7 @@ describe("addSpec", () => {
     await using executor = await createExecutor({ plugins: [openApiPlugin()] })
     await using upstream = await fakeUpstream({ "/spec.json": { json: shop("https://api.example.com") } })
     await expect(executor.openapi.addSpec({ slug: "shop", spec: `${upstream.origin}/spec.json` })).rejects.toThrow(
-      /it could not be fetched: "127\.0\.0\.1" leads to the internal address .*egress\.allowHosts\.$/,
+      /it could not be fetched: "127\.0\.0\.1" is an internal address\. .*egress\.allowHosts\.$/,
     )
     expect(upstream.requests).toEqual([])
   })

@@ -25,7 +25,9 @@ export class AddressNotAllowedError extends taggedError<AddressNotAllowedError>(
   403,
 ) {
   override get message(): string {
-    return `${quote(this.host)} leads to the internal address ${quote(this.address)}. Nothing was sent. If that is intended, list the host in egress.allowHosts.`
+    const isLiteral = this.host === this.address || this.host === `[${this.address}]`
+    const what = isLiteral ? "is an internal address" : `leads to the internal address ${quote(this.address)}`
+    return `${quote(this.host)} ${what}. Nothing was sent. If that is intended, list the host in egress.allowHosts.`
   }
 }
 

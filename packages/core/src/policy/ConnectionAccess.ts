@@ -46,7 +46,7 @@ export const excessOf = (access: ConnectionAccess, scope: AccessScope): string |
       const forever = { ...part, expiresAt: 0 }
       const isTooLong = access.every((rights) => rights.some((right) => right.every((own) => isWithin(forever, own))))
       const what = tool === null ? one : `${one} of ${tool}`
-      if (!isTooLong) return what
+      if (!isTooLong) return tool === null && accessInForce(access).includes(one) ? `${one} of all tools` : what
       return expiresAt === null ? `${what} without an end` : `${what} until ${new Date(expiresAt).toISOString()}`
     }
   }

@@ -54,7 +54,12 @@ describe("a sub-agent", () => {
 
   it.each([
     ["more than reading", { access: ["read"] }, { access: ["read", "write"] }, "write"],
-    ["every tool instead of some", { access: ["read"], tools: ["issues.*"] }, { access: ["read"] }, "read"],
+    [
+      "every tool instead of some",
+      { access: ["read"], tools: ["issues.*"] },
+      { access: ["read"] },
+      "read of all tools",
+    ],
     ["a wider pattern", { access: ["read"], tools: ["issues.*"] }, { access: ["read"], tools: ["i*"] }, "read of i*"],
     [
       "another pattern",
