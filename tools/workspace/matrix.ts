@@ -18,7 +18,7 @@ const leftOut = [
   "packages/provider-encrypted-file/test/{FileLock,vaultLog}.test.ts",
   "packages/provider-keychain/test/Keychain.test.ts",
   "packages/provider-onepassword/test/OnePassword.test.ts",
-  "packages/store-sql/test/{PostgresContract,SqlSecretProvider,approvals,audit,cachedReads,confirmedChanges,keepAlive,model,outage}.test.ts",
+  "packages/store-sql/test/{PgBouncer,PostgresContract,SqlSecretProvider,approvals,audit,auditedChanges,cachedReads,confirmedChanges,keepAlive,model,outage}.test.ts",
   "tools/docs/test/running.test.ts",
 ]
 const exclusions = process.argv.includes("--all") ? "" : leftOut.join(" ")
