@@ -10,14 +10,15 @@ import {
   type InvokeToolInput,
   memoryProvider,
   memoryStore,
-  type Store,
   variable,
 } from "@keyward/core"
 import { createExecutor as createEffectExecutor } from "@keyward/core/effect"
 import { canary, CanaryScanner, fakeUpstream, type UpstreamHandler } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { describe, expect, it } from "vitest"
 import { acmePlugin, countingProvider, main, templates, unreliableStore } from "./acme.ts"
+import { notedStore } from "./notedStore.ts"
+import { collectPrinted } from "./printed.ts"
 
 const secrets = {
   bearer: canary("bearer"),
@@ -38,22 +39,7 @@ const scanner = new CanaryScanner(Object.values(secrets))
 /** Everything that came out, each under the name of what produced it. */
 type Seen = Array<readonly [where: string, value: unknown]>
 
-let printed: Array<unknown> = []
-beforeEach(() => {
-  printed = []
-  for (const method of ["log", "info", "warn", "error", "debug", "trace", "dir", "table"] as const) {
-    vi.spyOn(console, method).mockImplementation((...line: ReadonlyArray<unknown>) => void printed.push(line))
-  }
-  for (const stream of [process.stdout, process.stderr]) {
-    vi.spyOn(stream, "write").mockImplementation((chunk) => {
-      printed.push(chunk)
-      return true
-    })
-  }
-})
-afterEach(() => {
-  vi.restoreAllMocks()
-})
+const printed = collectPrinted()
 
 /** Notes a promise's outcome, whichever it is. */
 const noting =
@@ -65,41 +51,6 @@ const noting =
       seen.push([`the error of ${where}`, error])
     }
   }
-
-/** A memory store that notes all it is handed. */
-const notedStore = (): { readonly store: Store; readonly handed: Array<unknown> } => {
-  const handed: Array<unknown> = []
-  const inner = memoryStore()
-  const noted = <Part extends object>(part: Part): Part =>
-    Object.fromEntries(
-      Object.entries(part).map(([name, call]: [string, (...input: Array<unknown>) => unknown]) => [
-        name,
-        (...input: Array<unknown>) => {
-          handed.push(input)
-          return call(...input)
-        },
-      ]),
-    ) as Part
-  return {
-    handed,
-    store: {
-      integrations: noted(inner.integrations),
-      accounts: noted(inner.accounts),
-      connections: noted(inner.connections),
-      catalogs: noted(inner.catalogs),
-      oauth: {
-        clients: noted(inner.oauth.clients),
-        sessions: noted(inner.oauth.sessions),
-        revocations: noted(inner.oauth.revocations),
-      },
-      access: noted(inner.access),
-      policies: noted(inner.policies),
-      approvals: noted(inner.approvals),
-      audit: noted(inner.audit),
-      lease: noted(inner.lease),
-    },
-  }
-}
 
 const echoOf = (request: Parameters<UpstreamHandler>[0]): string =>
   JSON.stringify({ url: request.url, headers: request.headers, body: request.text })
@@ -199,7 +150,11 @@ describe("canaries", () => {
     const seen: Seen = []
     const note = noting(seen)
     const events: Array<ExecutorEvent> = []
-    const { store, handed } = notedStore()
+    const handed: Array<unknown> = []
+    const store = notedStore(memoryStore(), (method) => (...input) => {
+      handed.push(input)
+      return method(...input)
+    })
     await using elsewhere = await fakeUpstream((request) => ({ body: echoOf(request) }))
     await using service = await fakeUpstream(hostileService(() => elsewhere.origin))
     let rotated = secrets.stale
@@ -336,7 +291,7 @@ describe("canaries", () => {
       "another origin's requests",
     )
     scanner.expectNone(executor, "the executor")
-    scanner.expectNone(printed, "what was printed")
+    scanner.expectNone(printed(), "what was printed")
   }, 60_000)
 
   it("are nowhere when connections cannot be created, replaced or removed", async () => {
@@ -447,6 +402,6 @@ describe("canaries", () => {
     }
     for (const [where, value] of seen) scanner.expectNone(value, where)
     scanner.expectNone(events, "the events")
-    scanner.expectNone(printed, "what was printed")
+    scanner.expectNone(printed(), "what was printed")
   }, 60_000)
 })

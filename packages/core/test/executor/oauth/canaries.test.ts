@@ -3,7 +3,8 @@
  * tokens and assertions, through every flow and every failure, on both surfaces. Then everything that came out is searched.
  */
 import { canary, CanaryScanner } from "@keyward/core/testing"
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
+import { collectPrinted } from "../printed.ts"
 import {
   begin,
   type CanaryRun,
@@ -18,22 +19,9 @@ import {
   type Surface,
 } from "./canaryRun.ts"
 
-let printed: Array<unknown> = []
-beforeEach(() => {
-  printed = []
-  for (const method of ["log", "info", "warn", "error", "debug", "trace", "dir", "table"] as const) {
-    vi.spyOn(console, method).mockImplementation((...line: ReadonlyArray<unknown>) => void printed.push(line))
-  }
-  for (const stream of [process.stdout, process.stderr]) {
-    vi.spyOn(stream, "write").mockImplementation((chunk) => {
-      printed.push(chunk)
-      return true
-    })
-  }
-})
+const printed = collectPrinted()
 afterEach(() => {
   vi.useRealTimers()
-  vi.restoreAllMocks()
 })
 
 /** Waiting for the limit of a request once is enough for what goes the same way. */
@@ -73,7 +61,7 @@ const expectNowhere = async (run: CanaryRun): Promise<void> => {
     ["the store's records", run.records],
     ["what plugins were handed", run.handed],
     ["the ids of items", [run.providerCalls, [...run.items.keys()]]],
-    ["what was printed", printed],
+    ["what was printed", printed()],
   ] as const) {
     scanner.expectNone(value, where)
     stateless.expectNone(value, where)

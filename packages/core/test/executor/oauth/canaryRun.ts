@@ -33,6 +33,7 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { expect, onTestFinished } from "vitest"
 import { acmePlugin, countingProvider } from "../acme.ts"
+import { notedStore } from "../notedStore.ts"
 
 /** The part of an executor that the run uses, on whichever surface. */
 type Api = Pick<Executor, "execute"> & {
@@ -91,7 +92,7 @@ export const canaryRun = async (surface: Surface, options: AuthorizationServerOp
   const events: Array<ExecutorEvent> = []
   const handed: Array<unknown> = []
   const vault = countingProvider()
-  const { store, records } = notedStore()
+  const { store, records } = recordingStore()
   const plugin = acmePlugin({
     call: async (call) => {
       handed.push(call, call.connection, call.fetch, call.send, call.integration)
@@ -235,7 +236,8 @@ const promised = (namespace: object, run: Watch): object =>
     ]),
   )
 
-const notedStore = (): { readonly store: Store; readonly records: ReadonlyArray<unknown> } => {
+/** A memory store with everything that it is given and gives, each once. */
+const recordingStore = (): { readonly store: Store; readonly records: ReadonlyArray<unknown> } => {
   const records: Array<unknown> = []
   const known = new Set<string>()
   const keep = (value: unknown): void => {
@@ -244,37 +246,15 @@ const notedStore = (): { readonly store: Store; readonly records: ReadonlyArray<
     known.add(text)
     records.push(value)
   }
-  const noted = <Part extends object>(part: Part): Part =>
-    Object.fromEntries(
-      Object.entries(part).map(([name, call]: [string, (...input: Array<unknown>) => unknown]) => [
-        name,
-        (...input: Array<unknown>) => {
-          for (const one of input) keep(one)
-          const answer = call(...input)
-          return Effect.isEffect(answer) ? Effect.tap(answer, (value) => Effect.sync(() => keep(value))) : answer
-        },
-      ]),
-    ) as Part
-  const inner = memoryStore()
-  return {
-    records,
-    store: {
-      integrations: noted(inner.integrations),
-      accounts: noted(inner.accounts),
-      connections: noted(inner.connections),
-      catalogs: noted(inner.catalogs),
-      oauth: {
-        clients: noted(inner.oauth.clients),
-        sessions: noted(inner.oauth.sessions),
-        revocations: noted(inner.oauth.revocations),
-      },
-      access: noted(inner.access),
-      policies: noted(inner.policies),
-      approvals: noted(inner.approvals),
-      audit: noted(inner.audit),
-      lease: inner.lease,
-    },
-  }
+  const store = notedStore(memoryStore(), (method, part) => {
+    if (part === "lease") return method
+    return (...input) => {
+      for (const one of input) keep(one)
+      const answer = method(...input)
+      return Effect.isEffect(answer) ? Effect.tap(answer, (value) => Effect.sync(() => keep(value))) : answer
+    }
+  })
+  return { records, store }
 }
 
 /** A client whose secret is a canary. */
