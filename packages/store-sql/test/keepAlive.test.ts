@@ -5,6 +5,7 @@ import { misbehavingAuthorizationServer } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest"
 import { accountRow } from "./support/account.ts"
+import { connectAccounts } from "./support/connectAccounts.ts"
 import { makeFolder } from "./support/folder.ts"
 import { type KeeperJob, openExecutor, openStore } from "./support/keeping.ts"
 import { startPostgres } from "./support/postgresServer.ts"
@@ -34,29 +35,10 @@ const setAccounts = async (database: KeeperJob["database"], count: number) => {
     await executor.close()
     await server.close()
   })
-  await executor.acme.add({
-    slug: "files",
-    baseUrl: server.origin,
-    authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["files:read"] }],
-    config: server.resourceUrl,
-  })
-  await executor.oauth.createClient({
-    owner: "org",
-    slug: "app",
-    grant: "authorization_code",
-    clientId: "keyward",
-    clientSecret: "client-secret-of-keyward",
-    authorizationUrl: server.authorizationUrl,
-    tokenUrl: server.tokenUrl,
-  })
   const refs = Array.from({ length: count }, (_, index): ConnectionRef => {
     return { owner: "user", integration: "files", name: `account${index}` }
   })
-  for (const ref of refs) {
-    const started = await executor.oauth.start({ ...ref, client: "app", clientOwner: "org", template: "oauth" })
-    if (started.status !== "redirect") throw new Error(started.status)
-    await executor.oauth.complete({ callbackUrl: await server.visit(started.authorizationUrl) })
-  }
+  await connectAccounts(executor, server, refs)
   const rowOf = async (ref: ConnectionRef): Promise<ConnectionRow> => {
     const row = await Effect.runPromise(store.connections.get({ ...accountRow, ...ref }))
     if (row === undefined) throw new Error("The row is gone.")

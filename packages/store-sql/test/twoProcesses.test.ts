@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { sqliteStore } from "../src/index.ts"
 import { accountConfig, accountRef, accountRow } from "./support/account.ts"
+import { connectAccounts } from "./support/connectAccounts.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startProcess } from "./support/startProcess.ts"
 
@@ -22,25 +23,7 @@ describe("two processes over one file", () => {
       providers: [encryptedFileProvider({ path: vault, key: Buffer.alloc(32, 7) })],
       store,
     })
-    await executor.acme.add({
-      slug: "files",
-      baseUrl: server.origin,
-      authTemplates: [{ slug: "oauth", type: "oauth2", scopes: ["files:read"] }],
-      config: server.resourceUrl,
-    })
-    await executor.oauth.createClient({
-      owner: "org",
-      slug: "app",
-      grant: "authorization_code",
-      clientId: "keyward",
-      clientSecret: "client-secret-of-keyward",
-      authorizationUrl: server.authorizationUrl,
-      tokenUrl: server.tokenUrl,
-    })
-    const flow = { ...accountRef, client: "app", clientOwner: "org", template: "oauth" } as const
-    const started = await executor.oauth.start(flow)
-    if (started.status !== "redirect") throw new Error(started.status)
-    await executor.oauth.complete({ callbackUrl: await server.visit(started.authorizationUrl) })
+    await connectAccounts(executor, server, [accountRef])
 
     const job = { filename, account: { host: server.host, vault } }
     const processes = await Promise.all([startProcess(job), startProcess(job)])

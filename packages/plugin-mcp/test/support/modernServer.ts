@@ -9,6 +9,7 @@ import {
   type McpServerFactory,
 } from "@modelcontextprotocol/server"
 import { z } from "zod"
+import { annotations, everyContent } from "./content.ts"
 import { type LoopbackServer, serveLoopback } from "./httpServer.ts"
 
 /** A running server with its switches. */
@@ -58,11 +59,6 @@ export const modernServer = async ({ guard, path = "/mcp" }: TestServerOptions =
   }
 }
 
-/** Nobody is asked whether these may be called. */
-const annotations = { readOnlyHint: true }
-
-const pixel = "iVBORw0KGgo="
-
 const addTools = (server: McpServer, authorization: string | null, onCancelled: () => void): void => {
   server.registerTool(
     "echo",
@@ -78,17 +74,7 @@ const addTools = (server: McpServer, authorization: string | null, onCancelled: 
   server.registerTool("whoami", { description: "Who calls.", annotations }, () => ({
     content: [{ type: "text", text: String(authorization) }],
   }))
-  server.registerTool("files", { annotations }, () => ({
-    content: [
-      { type: "text", text: "one" },
-      { type: "image", data: pixel, mimeType: "image/png" },
-      { type: "audio", data: pixel, mimeType: "audio/wav" },
-      { type: "resource", resource: { uri: "note://1", mimeType: "text/plain", text: "a note" } },
-      { type: "resource", resource: { uri: "note://2", blob: pixel } },
-      { type: "resource_link", uri: "https://files.example.com/big", name: "big", mimeType: "video/mp4", size: 9 },
-      { type: "text", text: "two" },
-    ],
-  }))
+  server.registerTool("files", { annotations }, () => ({ content: [...everyContent] }))
   server.registerTool("fail", { annotations }, () => ({
     isError: true,
     content: [{ type: "text", text: "The disk is full." }],

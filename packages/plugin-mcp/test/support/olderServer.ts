@@ -6,6 +6,7 @@ import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
 import { isInitializeRequest, UrlElicitationRequiredError } from "@modelcontextprotocol/sdk/types.js"
 import { z } from "zod"
+import { annotations, everyContent } from "./content.ts"
 import { serveLoopback } from "./httpServer.ts"
 import type { TestServer, TestServerOptions } from "./modernServer.ts"
 
@@ -87,11 +88,6 @@ const addLater = (server: McpServer, name: string): void => {
   tools.set(name, server.registerTool(name, { description: "Came later.", annotations }, answer))
 }
 
-/** Nobody is asked whether these may be called. */
-const annotations = { readOnlyHint: true }
-
-const pixel = "iVBORw0KGgo="
-
 const addTools = (server: McpServer, authorization: string | null, onCancelled: () => void): void => {
   server.registerTool(
     "echo",
@@ -107,17 +103,7 @@ const addTools = (server: McpServer, authorization: string | null, onCancelled: 
   server.registerTool("whoami", { description: "Who calls.", annotations }, () => ({
     content: [{ type: "text", text: String(authorization) }],
   }))
-  server.registerTool("files", { annotations }, () => ({
-    content: [
-      { type: "text", text: "one" },
-      { type: "image", data: pixel, mimeType: "image/png" },
-      { type: "audio", data: pixel, mimeType: "audio/wav" },
-      { type: "resource", resource: { uri: "note://1", mimeType: "text/plain", text: "a note" } },
-      { type: "resource", resource: { uri: "note://2", blob: pixel } },
-      { type: "resource_link", uri: "https://files.example.com/big", name: "big", mimeType: "video/mp4", size: 9 },
-      { type: "text", text: "two" },
-    ],
-  }))
+  server.registerTool("files", { annotations }, () => ({ content: [...everyContent] }))
   server.registerTool("fail", { annotations }, () => ({
     isError: true,
     content: [{ type: "text", text: "The disk is full." }],

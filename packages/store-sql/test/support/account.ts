@@ -3,7 +3,7 @@ import { definePlugin } from "@keyward/core"
 import type { ConnectionRow } from "@keyward/core/effect"
 
 /** A plugin with one tool, which asks the server's resource. */
-const resourcePlugin = definePlugin({
+export const resourcePlugin = definePlugin({
   id: "acme",
   catalog: "integration",
   extension: (context) => ({
