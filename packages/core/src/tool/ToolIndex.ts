@@ -3,8 +3,9 @@
  *
  * BM25 by MiniSearch over name, title, keywords and description. Imported lazily: a host that never searches loads none of it.
  */
+import { setImmediate } from "node:timers/promises"
 import MiniSearch, { type SearchResult } from "minisearch"
-import { familyOf, type QueryWord, queryWords, termsOf } from "./searchTerms.ts"
+import { familyOf, type KnownTerms, type QueryWord, queryWords, termsOf } from "./searchTerms.ts"
 import type { ToolDef } from "./Tool.ts"
 import type { ToolCatalog } from "./ToolCatalog.ts"
 
@@ -18,47 +19,74 @@ export interface RankedTool {
 /** Reads a query once, for all catalogs that it is put to. Of a long one, the first 24 words that say something count. */
 export const readQuery = (query: string): ReadonlyArray<QueryWord> => queryWords(query.slice(0, longestText), mostWords)
 
+/** What is known of a catalog's terms beside where they are. */
+class Vocabulary {
+  /** How often each term is in a field of a tool. */
+  readonly frequencies = new Map<string, number>()
+  /** Terms by what they have in common. */
+  readonly families = new Map<string, Array<string>>()
+  /** How many terms each tool's name has. */
+  readonly nameLengths: Array<number> = []
+
+  /** Takes in the terms of one field. */
+  add(terms: Iterable<string>, field: string | undefined): void {
+    const distinct = new Set(terms)
+    if (field === "name") this.nameLengths.push(distinct.size)
+    for (const term of distinct) {
+      const frequency = this.frequencies.get(term) ?? 0
+      this.frequencies.set(term, frequency + 1)
+      if (frequency === 0) this.#addToFamily(term)
+    }
+  }
+
+  #addToFamily(term: string): void {
+    const family = familyOf(term)
+    const relatives = this.families.get(family)
+    if (relatives === undefined) this.families.set(family, [term])
+    else relatives.push(term)
+  }
+}
+
 /** The tools of one catalog, ready to be searched. */
 export class ToolIndex {
   readonly #tools: ReadonlyArray<ToolDef>
   readonly #index: MiniSearch<IndexedTool>
-  /** How many terms each tool's name has. */
-  readonly #nameLengths: ReadonlyArray<number>
-  /** How often each term is in a field of a tool. */
-  readonly #frequencies: ReadonlyMap<string, number>
-  /** Terms by what they have in common. */
-  readonly #families: ReadonlyMap<string, ReadonlyArray<string>>
+  readonly #vocabulary: Vocabulary
 
-  private constructor(
-    tools: ReadonlyArray<ToolDef>,
-    index: MiniSearch<IndexedTool>,
-    frequencies: ReadonlyMap<string, number>,
-  ) {
+  private constructor(tools: ReadonlyArray<ToolDef>, index: MiniSearch<IndexedTool>, vocabulary: Vocabulary) {
     this.#tools = tools
     this.#index = index
-    this.#frequencies = frequencies
-    this.#nameLengths = tools.map(({ name }) => new Set(termsOf(name)).size)
-    this.#families = families(frequencies.keys())
+    this.#vocabulary = vocabulary
   }
 
-  /** Indexes tools in portions, so that other work goes on meanwhile. */
+  /** Indexes tools a few milliseconds at a time, so that other work goes on meanwhile. */
   static async make(tools: ReadonlyArray<ToolDef>): Promise<ToolIndex> {
-    const frequencies = new Map<string, number>()
+    const vocabulary = new Vocabulary()
+    const known: KnownTerms = new Map()
     const index = new MiniSearch<IndexedTool>({
       fields: Object.keys(fieldBoosts),
-      tokenize: (text) => {
-        const terms = [...termsOf(text)]
-        for (const term of new Set(terms)) frequencies.set(term, (frequencies.get(term) ?? 0) + 1)
+      tokenize: (text, field) => {
+        const terms = termsOf(text, known)
+        vocabulary.add(terms, field)
         return terms
       },
       processTerm: asItIs,
     })
-    await index.addAllAsync(tools.map(toIndexed), { chunkSize: 200 })
-    return new ToolIndex(tools, index, frequencies)
+    let until = performance.now() + sliceMs
+    for (const [id, tool] of tools.entries()) {
+      index.add(toIndexed(tool, id))
+      if (performance.now() < until) continue
+      await setImmediate()
+      until = performance.now() + sliceMs
+    }
+    // The index keeps its tokenizer, and with it what that knows.
+    known.clear()
+    return new ToolIndex(tools, index, vocabulary)
   }
 
   /**
-   * The tools that fit, best first: those that have one of the query's rarer words, ranked by all of them.
+   * The tools that fit, each with its score and in no order that can be relied on but for those of one score: those that have one of the
+   * query's rarer words, judged by all of them.
    *
    * A word of `place`, the name of where the tools are, is answered by each of them; a query that names nothing else, by all.
    */
@@ -68,30 +96,32 @@ export class ToolIndex {
     if (words.length > 0 && answeredByAll.length === words.length)
       return this.#tools.map((tool) => ({ tool, score: 1 }))
     const asked = words.map((word) => this.#ask(word))
-    const wordsOf = wordsByTerm(asked)
-    return this.#look(asked, this.#candidates(asked.filter(({ word }) => !answeredByAll.includes(word))))
-      .map(({ id, score, queryTerms, match }) => {
+    const { answers, ofAll } = answersByTerm(asked, answeredByAll)
+    const { nameLengths } = this.#vocabulary
+    return this.#look(asked, this.#candidates(asked.filter(({ word }) => !answeredByAll.includes(word)))).map(
+      ({ id, score, queryTerms, match }) => {
         const index = id as number
-        const answered = new Set(answeredByAll)
-        for (const term of queryTerms) for (const word of wordsOf.get(term) ?? []) answered.add(word)
+        let answered = ofAll
+        for (const term of queryTerms) answered |= answers.get(term) ?? 0
         let inName = 0
         for (const term in match) if (match[term]?.includes("name") === true) inName += 1
-        const explained = Math.min(1, inName / (this.#nameLengths[index] ?? 1))
+        const explained = Math.min(1, inName / (nameLengths[index] || 1))
         // MiniSearch multiplies by the number of terms, which here are many for one word.
         const relevance = score / queryTerms.length
         return {
           tool: this.#tools[index] as ToolDef,
-          score: relevance * (answered.size / words.length) ** 2 * (1 - nameShare + nameShare * explained),
+          score: relevance * (countOf(answered) / words.length) ** 2 * (1 - nameShare + nameShare * explained),
         }
-      })
-      .sort((one, other) => other.score - one.score)
+      },
+    )
   }
 
   #ask(word: QueryWord): AskedWord {
-    const family = word.terms.flatMap((term) => this.#families.get(familyOf(term)) ?? [])
+    const { families, frequencies } = this.#vocabulary
+    const family = word.terms.flatMap((term) => families.get(familyOf(term)) ?? [])
     const related = [...family, ...word.synonyms].filter((term) => !word.terms.includes(term))
     let frequency = 0
-    for (const term of new Set([...word.terms, ...family])) frequency += this.#frequencies.get(term) ?? 0
+    for (const term of new Set([...word.terms, ...family])) frequency += frequencies.get(term) ?? 0
     return { word, related, frequency }
   }
 
@@ -116,7 +146,7 @@ export class ToolIndex {
   #look(asked: ReadonlyArray<AskedWord>, among: ReadonlySet<number> | undefined): ReadonlyArray<SearchResult> {
     const own = new Set(asked.flatMap(({ word }) => word.terms))
     const related = new Set(asked.flatMap((one) => one.related).filter((term) => !own.has(term)))
-    const isUnknown = (term: string): boolean => own.has(term) && !this.#frequencies.has(term)
+    const isUnknown = (term: string): boolean => own.has(term) && !this.#vocabulary.frequencies.has(term)
     const ownTerms = [...own].join(" ")
     const relatedTerms = { queries: [[...related].join(" ")], fields: ["name", "title", "keywords"] }
     return this.#index.search(
@@ -162,7 +192,10 @@ interface AskedWord {
   readonly frequency: number
 }
 
+/** Each has a bit of a number. */
 const mostWords = 24
+/** How long indexing goes on without letting others have their turn, in milliseconds. */
+const sliceMs = 4
 /** How much of a query, a description or keywords is read, in characters: catalogs may come from strangers. */
 const longestText = 2_000
 const fieldBoosts = { name: 3, title: 3, keywords: 1.5, description: 1 }
@@ -184,25 +217,20 @@ const toIndexed = ({ name, description = "", annotations, keywords = [] }: ToolD
 
 const asItIs = (term: string): string => term
 
-const families = (terms: Iterable<string>): ReadonlyMap<string, ReadonlyArray<string>> => {
-  const found = new Map<string, Array<string>>()
-  for (const term of terms) {
-    const family = familyOf(term)
-    const relatives = found.get(family)
-    if (relatives === undefined) found.set(family, [term])
-    else relatives.push(term)
+/** Which of the query's words a term answers, a bit for each. */
+const answersByTerm = (asked: ReadonlyArray<AskedWord>, answeredByAll: ReadonlyArray<QueryWord>) => {
+  const answers = new Map<string, number>()
+  let ofAll = 0
+  for (const [place, { word, related }] of asked.entries()) {
+    const bit = 1 << place
+    if (answeredByAll.includes(word)) ofAll |= bit
+    for (const term of [...word.terms, ...related]) answers.set(term, (answers.get(term) ?? 0) | bit)
   }
-  return found
+  return { answers, ofAll }
 }
 
-const wordsByTerm = (asked: ReadonlyArray<AskedWord>): ReadonlyMap<string, ReadonlyArray<QueryWord>> => {
-  const found = new Map<string, Array<QueryWord>>()
-  for (const { word, related } of asked) {
-    for (const term of [...word.terms, ...related]) {
-      const known = found.get(term)
-      if (known === undefined) found.set(term, [word])
-      else known.push(word)
-    }
-  }
-  return found
+const countOf = (bits: number): number => {
+  let count = 0
+  for (let rest = bits; rest !== 0; rest &= rest - 1) count += 1
+  return count
 }

@@ -13,18 +13,26 @@ export interface QueryWord {
   readonly synonyms: ReadonlyArray<string>
 }
 
+/** The terms of words that were met before; for whoever reads many texts of one kind. */
+export type KnownTerms = Map<string, ReadonlyArray<string>>
+
 /** The terms of a text, in order, repeated as often as they occur. A compound name gives itself and its parts; very long words give none. */
-export const termsOf = (text: string): ReadonlyArray<string> => {
+export const termsOf = (text: string, known: KnownTerms = new Map()): Array<string> => {
   const terms: Array<string> = []
-  for (const [compound] of text.matchAll(words)) {
-    if (compound.length > longestWord) continue
-    const parts = compound.match(partsOfName) ?? []
-    // `GitHub`, `OAuth` and `createComment` are written as one word elsewhere.
-    if (parts.length !== 1) terms.push(termOf(compound))
-    if (parts.length > 1) for (const part of parts) terms.push(termOf(part))
-    else if (parts[0] !== undefined) terms.push(termOf(parts[0]))
+  for (const word of text.match(words) ?? []) {
+    if (word.length > longestWord) continue
+    let own = known.get(word)
+    if (own === undefined) known.set(word, (own = termsOfWord(word)))
+    for (const term of own) terms.push(term)
   }
   return terms
+}
+
+const termsOfWord = (word: string): ReadonlyArray<string> => {
+  const parts = word.match(partsOfName) ?? []
+  const terms = parts.map(termOf)
+  // `GitHub`, `OAuth` and `createComment` are written as one word elsewhere.
+  return parts.length === 1 ? terms : [termOf(word), ...terms]
 }
 
 /** The words of a query that say something, each once, at most `limit`; all of them where none says anything. */
