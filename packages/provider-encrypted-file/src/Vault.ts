@@ -25,14 +25,8 @@ import {
 } from "./VaultError.ts"
 import type { RecordBody, WrappedDataKey } from "./vaultFormat.ts"
 import { ABSENT, VaultGeneration } from "./VaultGeneration.ts"
-import {
-  createDataKey,
-  type KeyEncryptionKey,
-  type KeySource,
-  keySource,
-  rewrapDataKey,
-  type VaultSecret,
-} from "./vaultKey.ts"
+import { type KeyEncryptionKey, type KeySource, keySource, type VaultSecret } from "./vaultKey.ts"
+import { createDataKey, rewrapDataKey } from "./vaultSeal.ts"
 import { type Mutation, recordsOf, WriteQueue } from "./WriteQueue.ts"
 
 /** How far a vault has come. `seq` grows with every write and never shrinks. */

@@ -28,18 +28,9 @@ import {
   type RecordBody,
   type VaultHeader,
 } from "./vaultFormat.ts"
-import {
-  entryName,
-  type IndexKeys,
-  type KeyEncryptionKey,
-  type KeySource,
-  openDataKey,
-  openEntry,
-  openIndex,
-  sealedUnder,
-  sealEntry,
-} from "./vaultKey.ts"
+import type { KeyEncryptionKey, KeySource } from "./vaultKey.ts"
 import { type VaultEntry, VaultLog } from "./vaultLog.ts"
+import { entryName, type IndexKeys, openDataKey, openEntry, openIndex, sealedUnder, sealEntry } from "./vaultSeal.ts"
 
 /** What {@link VaultGeneration.peek} answers for an id that is certainly not there. */
 export const ABSENT = Symbol("absent")

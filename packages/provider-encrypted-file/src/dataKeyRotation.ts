@@ -6,7 +6,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises"
 import type { RecordBody, WrappedDataKey } from "./vaultFormat.ts"
 import type { VaultGeneration } from "./VaultGeneration.ts"
-import { createDataKey, sealedUnder } from "./vaultKey.ts"
+import { createDataKey, sealedUnder } from "./vaultSeal.ts"
 
 const YIELD_EVERY = 512
 

@@ -14,7 +14,8 @@ import {
   type WrappedDataKey,
 } from "./vaultFormat.ts"
 import type { VaultGeneration } from "./VaultGeneration.ts"
-import { createIndex, type KeyEncryptionKey } from "./vaultKey.ts"
+import type { KeyEncryptionKey } from "./vaultKey.ts"
+import { createIndex } from "./vaultSeal.ts"
 
 /** What the header of the new generation is made of. */
 export interface GenerationHeader {

@@ -9,7 +9,8 @@ import { companions } from "./durableFile.ts"
 import { CorruptHeaderError, ioFailure, NewerVaultVersionError, type VaultPlace } from "./VaultError.ts"
 import { claimedHead, FORMAT_VERSION, HEAD_BYTES, parseHeader, parseRecord, type VaultHeader } from "./vaultFormat.ts"
 import { VaultGeneration } from "./VaultGeneration.ts"
-import { keySource, sealedUnder, type VaultSecret } from "./vaultKey.ts"
+import { keySource, type VaultSecret } from "./vaultKey.ts"
+import { sealedUnder } from "./vaultSeal.ts"
 
 /** One data key of the ring. */
 export interface InspectedKey {

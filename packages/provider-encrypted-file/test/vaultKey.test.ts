@@ -13,7 +13,7 @@ import {
 } from "@keyward/provider-encrypted-file"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { paddedLength } from "../src/vaultKey.ts"
+import { paddedLength } from "../src/vaultSeal.ts"
 import { key, vaultFolder } from "./support/vaultFolder.ts"
 
 const passphrase = "correct horse battery staple"

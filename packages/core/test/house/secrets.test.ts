@@ -29,7 +29,11 @@ const allowed = new Map([
   ["packages/core/src/oauth/signAssertion.ts", "signs assertions with the private key"],
   ["packages/core/src/oauth/sealedSession.ts", "encrypts what a flow under way keeps secret"],
   ["packages/core/src/testing/providerProbe.ts", "compares what a provider under test gave back"],
-  ["packages/provider-encrypted-file/src/vaultKey.ts", "encrypts the value it stores"],
+  [
+    "packages/provider-encrypted-file/src/vaultKey.ts",
+    "stretches the passphrase, or imports the key, that seals secrets",
+  ],
+  ["packages/provider-encrypted-file/src/vaultSeal.ts", "encrypts the value it stores"],
   ["packages/provider-keychain/src/Keychain.ts", "hands the value to the operating system"],
   ["packages/provider-onepassword/src/opCli.ts", "hands the service account token to the CLI in its environment"],
   ["packages/store-sql/src/secretKey.ts", "stretches the passphrase, or imports the key, that seals secrets"],
