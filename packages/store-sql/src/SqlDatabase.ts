@@ -17,7 +17,7 @@ import type { RecordKey, RowCache } from "./RowCache.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
 import { StoreSchemaError } from "./StoreSchemaError.ts"
 import type { Tables } from "./tables.ts"
-import { currentCompanion, type WriteCompanion } from "./WriteCompanion.ts"
+import { accompanied, currentCompanion, type WriteCompanion } from "./WriteCompanion.ts"
 
 /** Where a database comes from, and how patient to be with it. */
 export interface DatabaseSource {
@@ -60,9 +60,9 @@ export class SqlDatabase {
     return Effect.uninterruptible(
       Effect.withFiber((fiber) => {
         const companion = fiber.getRef(currentCompanion)
-        return companion?.database !== this || companion.isDone
-          ? this.#attempted(operation, kind, statement)
-          : this.#accompanied(operation, statement, companion)
+        if (companion?.database !== this || companion.isDone) return this.#attempted(operation, kind, statement)
+        const both = accompanied(companion, this.flavor, statement)
+        return this.#attempted(`${operation} and ${companion.name}`, kind, both)
       }),
     )
   }
@@ -263,31 +263,6 @@ export class SqlDatabase {
     })
   }
 
-  /** What follows comes last: it locks what all writers want, and nobody who has that goes on to wait for something else. */
-  #accompanied<A>(
-    operation: string,
-    statement: (db: Kysely<Tables>) => Promise<A>,
-    companion: WriteCompanion,
-  ): Effect.Effect<A, StoreUnavailableError> {
-    const both = this.#attempted(`${operation} and ${companion.name}`, "write", (db) =>
-      inTransaction(db, this.flavor, async (transaction) => {
-        const answer = await statement(transaction)
-        // A statement that was turned down has ended the transaction in Postgres, where it cannot be committed any more.
-        if (answer === false) throw new Refusal(answer)
-        await companion.follow(transaction, answer)
-        return answer
-      }).catch((error: unknown) => {
-        if (error instanceof Refusal) return error.answer as A
-        throw error
-      }),
-    )
-    return Effect.tap(both, () =>
-      Effect.sync(() => {
-        companion.isDone = true
-      }),
-    )
-  }
-
   #open(): Promise<Kysely<Tables>> {
     this.#opening ??= this.#openAnew().catch((error: unknown) => {
       this.#opening = undefined
@@ -322,14 +297,6 @@ export class SqlDatabase {
     } finally {
       clearTimeout(timer)
     }
-  }
-}
-
-/** Takes a transaction back whose write changed nothing, and carries its answer out. */
-class Refusal {
-  readonly answer: unknown
-  constructor(answer: unknown) {
-    this.answer = answer
   }
 }
 

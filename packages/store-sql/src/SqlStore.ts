@@ -82,8 +82,9 @@ export interface SqlStoreDialectOptions extends SqlStoreOptions {
  *
  * What the dialect has to keep: each statement is atomic and seen by all once it is answered; `numAffectedRows` counts the rows that
  * were changed (0 where `on conflict do nothing` did nothing, or its `where` did not hold); `returning` gives rows; `sqlite`: 3.42 or
- * later, and `connection()` stays with one connection for `begin immediate`; `postgres`: 12 or later, with transactions. `storeContract`
- * and `leaseContract` of `@keyward/core/testing` tell whether it does.
+ * later, and `connection()` stays with one connection for `begin immediate`; `postgres`: 12 or later, with transactions, for which
+ * `idle_in_transaction_session_timeout` can be set. `storeContract`, with `recordsTogether: true`, and `leaseContract` of
+ * `@keyward/core/testing` tell whether it does.
  */
 export const sqlStore = (options: SqlStoreDialectOptions): SqlStore => makeSqlStore(options)
 

@@ -5,6 +5,8 @@
  */
 import * as Context from "effect/Context"
 import type { Kysely } from "kysely"
+import { inTransaction } from "./inTransaction.ts"
+import type { SqlFlavor } from "./SqlFlavor.ts"
 import type { Tables } from "./tables.ts"
 
 /** See the file's header. */
@@ -23,3 +25,34 @@ export interface WriteCompanion {
 export const currentCompanion = Context.Reference<WriteCompanion | undefined>("@keyward/store-sql/WriteCompanion", {
   defaultValue: () => undefined,
 })
+
+/**
+ * A write and what goes with it, in one transaction. What follows comes last: it locks what all writers want, and nobody who has that
+ * goes on to wait for something else.
+ */
+export const accompanied =
+  <A>(companion: WriteCompanion, flavor: SqlFlavor, write: (db: Kysely<Tables>) => Promise<A>) =>
+  async (db: Kysely<Tables>): Promise<A> => {
+    try {
+      const answer = await inTransaction(db, flavor, async (transaction) => {
+        const answer = await write(transaction)
+        // A statement that was turned down has ended the transaction in Postgres, where it cannot be committed any more.
+        if (answer === false) throw new Refusal(answer)
+        await companion.follow(transaction, answer)
+        return answer
+      })
+      companion.isDone = true
+      return answer
+    } catch (error) {
+      if (error instanceof Refusal) return error.answer as A
+      throw error
+    }
+  }
+
+/** Takes a transaction back whose write changed nothing, and carries its answer out. */
+class Refusal {
+  readonly answer: unknown
+  constructor(answer: unknown) {
+    this.answer = answer
+  }
+}

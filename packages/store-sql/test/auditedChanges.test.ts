@@ -378,6 +378,23 @@ describe.each(databases())("a change and its audit entry in %s", (_, make) => {
     ])
   })
 
+  it("goes with the write that is made in the end where the host tries again what was refused", async () => {
+    const database = make()
+    if (database === undefined) return
+    const real = database.open()
+    const policies: Store["policies"] = {
+      ...real.policies,
+      put: (record, expectedVersion) =>
+        Effect.flatMap(real.policies.put(record, expectedVersion + 7), (answer) =>
+          answer ? Effect.succeed(answer) : real.policies.put(record, expectedVersion),
+        ),
+    }
+    const { executor } = await setStage({ ...real, policies })
+    await executor.policies.create({ owner: "org", pattern: "tools.api.org.main.*", action: "block" })
+    expect(await executor.policies.list()).toHaveLength(1)
+    expect((await trailOf(executor)).map(({ type }) => type)).toEqual(["policy.created"])
+  })
+
   it("follows a change that the host keeps in another store", async () => {
     const database = make()
     if (database === undefined) return

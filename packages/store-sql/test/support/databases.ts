@@ -6,7 +6,7 @@ import { type DatabasePlace, storeAt } from "./databasePlace.ts"
 import { makeFolder } from "./folder.ts"
 import { type PostgresServer, startPostgres } from "./postgresServer.ts"
 
-export type Row = Readonly<Record<string, unknown>>
+type Row = Readonly<Record<string, unknown>>
 
 /** One database, with nothing in it. */
 export interface Database {
