@@ -42,7 +42,7 @@ export type { ExecuteError } from "./executor/call/ToolInvoker.ts"
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
 export type { EffectPluginContext, PluginContextError } from "./integration/Plugin.ts"
 export { isScope } from "./auth/parseAuthTemplates.ts"
-export { type Place, placeFault } from "./auth/places.ts"
+export { type CredentialPlace, placeFault } from "./auth/places.ts"
 export { IntegrationCache } from "./integration/IntegrationCache.ts"
 
 export { type KeywardErrorShape, taggedError, type TaggedErrorClass } from "./error/KeywardError.ts"

@@ -5,7 +5,7 @@
  * one template with several variables. What cannot be expressed, such as HTTP Digest or mutual TLS, is a warning.
  */
 import type { ApiKeyTemplate, AuthPart, AuthTemplate, OAuth2Template } from "@keyward/core"
-import { isScope, type Place, placeFault } from "@keyward/core/effect"
+import { type CredentialPlace, isScope, placeFault } from "@keyward/core/effect"
 import { identifierOf } from "./catalogue/identifierOf.ts"
 import type { Operation } from "./catalogue/operations.ts"
 import type { OpenApiDocument } from "./document/document.ts"
@@ -87,7 +87,7 @@ const noteScopes = (alternative: JsonObject, scopes: Map<string, Set<string>>): 
 interface Piece {
   readonly name: string
   readonly kind: "basic" | "bearer" | "oauth2" | "placed"
-  readonly location?: Exclude<Place, "env">
+  readonly location?: Exclude<CredentialPlace, "env">
   readonly parameter?: string
   readonly prefix?: string
   readonly oauth?: ReadonlyArray<Omit<OAuth2Template, "slug">>
@@ -146,7 +146,7 @@ const apiKeyPiece = (name: string, scheme: JsonObject): Piece | undefined => {
     : { name, kind: "placed", location, parameter }
 }
 
-const places = new Map<unknown, Exclude<Place, "env">>([
+const places = new Map<unknown, Exclude<CredentialPlace, "env">>([
   ["header", "headers"],
   ["query", "queryParams"],
   ["cookie", "cookies"],

@@ -7,7 +7,7 @@ import * as Result from "effect/Result"
 import { quote } from "../error/KeywardError.ts"
 import { type AuthTemplate, InvalidAuthTemplateError, noAuthSlug } from "./AuthTemplate.ts"
 import { parseQuirks } from "./OAuthQuirks.ts"
-import { isLiteralOf, type Place, placeFault } from "./places.ts"
+import { type CredentialPlace, isLiteralOf, placeFault } from "./places.ts"
 
 /**
  * Checks a list of templates as a host or plugin wrote them.
@@ -28,7 +28,7 @@ export const parseAuthTemplates = (
 /** Whether a text is one scope: printable ASCII but for space, quote and backslash ([RFC 6749, section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)). */
 export const isScope = (text: string): boolean => /^[\u0021\u0023-\u005b\u005d-\u007e]+$/.test(text)
 
-const placementKeys: ReadonlyArray<Place> = ["headers", "queryParams", "cookies", "env"]
+const placementKeys: ReadonlyArray<CredentialPlace> = ["headers", "queryParams", "cookies", "env"]
 const oauthKeys = [
   "scopes",
   "issuer",
@@ -108,7 +108,7 @@ const checkPlacements = (entry: Record<string, unknown>, path: string, type: str
   return variables
 }
 
-const checkParts = (parts: unknown, path: string, place: Place): number => {
+const checkParts = (parts: unknown, path: string, place: CredentialPlace): number => {
   if (!Array.isArray(parts) || parts.length === 0) {
     return fault(path, 'must be a list of parts, for instance ["Token ", variable("token")].')
   }

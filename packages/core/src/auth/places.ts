@@ -6,10 +6,10 @@
  */
 
 /** A part of a template that holds placements. */
-export type Place = "headers" | "queryParams" | "cookies" | "env"
+export type CredentialPlace = "headers" | "queryParams" | "cookies" | "env"
 
 /** Why no credential can be placed under a name, as the end of a sentence about it; `undefined` where one can. */
-export const placeFault = (place: Place, name: string): string | undefined => {
+export const placeFault = (place: CredentialPlace, name: string): string | undefined => {
   switch (place) {
     case "queryParams":
       return name === "" || !name.isWellFormed() ? "is not a usable parameter name." : undefined
@@ -29,7 +29,7 @@ export const placeFault = (place: Place, name: string): string | undefined => {
 }
 
 /** Whether a literal part of a template can be sent in a place. */
-export const isLiteralOf = (place: Place, text: string): boolean => literals[place].test(text)
+export const isLiteralOf = (place: CredentialPlace, text: string): boolean => literals[place].test(text)
 
 /* eslint-disable no-control-regex -- these say which control characters may not be sent */
 /** What a header may hold. */
@@ -38,7 +38,7 @@ export const headerText = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
 /** What a cookie may hold. */
 export const cookieText = /^[\u0021\u0023-\u002b\u002d-\u003a\u003c-\u005b\u005d-\u007e]*$/
 
-const literals: Readonly<Record<Place, RegExp>> = {
+const literals: Readonly<Record<CredentialPlace, RegExp>> = {
   headers: headerText,
   queryParams: /^[^\u0000-\u001f\u007f\ud800-\udfff]*$/u,
   cookies: cookieText,
