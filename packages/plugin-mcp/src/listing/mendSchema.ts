@@ -5,6 +5,7 @@
  * stands, and constrains nothing then; what older drafts wrote otherwise is written as in 2020-12.
  */
 import type { JsonSchema } from "@keyward/core"
+import { SchemaPlaces } from "./SchemaPlaces.ts"
 
 /** A schema that can be used. */
 export interface MendedSchema {
@@ -43,25 +44,14 @@ interface Position {
 /** Steps from the root, of which a schema in a property takes two. */
 const deepest = 128
 
-/** Where there are schemas, and which of them have names. */
-class Places {
-  readonly schemas = new Set<string>()
-  /** Paths by `$id`. */
-  readonly ids = new Map<string, string>()
-  /** Paths by base and anchor. */
-  readonly anchors = new Map<string, string>()
-  /** Whether there is a name or a reference at all. */
-  areUsed = false
-}
-
 class Mender {
-  readonly places = new Places()
+  readonly places = new SchemaPlaces()
   /** What references may lead to; `undefined` while that is not known yet. */
-  readonly targets: Places | undefined
+  readonly targets: SchemaPlaces | undefined
   hasChanged = false
   readonly #leftOut: Array<string>
 
-  constructor(targets: Places | undefined, leftOut: Array<string>) {
+  constructor(targets: SchemaPlaces | undefined, leftOut: Array<string>) {
     this.targets = targets
     this.#leftOut = leftOut
   }
@@ -76,7 +66,7 @@ class Mender {
       this.leaveOut(at.path)
       return {}
     }
-    this.places.schemas.add(at.path)
+    this.places.add(at.path)
     if (typeof value === "boolean") return value
     const inside = { ...at, base: typeof value["$id"] === "string" ? at.path : at.base }
     const current = modern(value)
@@ -126,62 +116,52 @@ const listOfSchemas: Mend = (mender, value, at) =>
     ? value.map((one, index) => mender.schema(one, within(at, String(index))))
     : undefined
 
-const schemasByName: Mend = (mender, value, at) =>
-  isMembers(value) ? mapMembers(value, (one, name) => mender.schema(one, within(at, name))) : undefined
+const schemasByName: Mend = (mender, value, at) => eachMember(mender, value, at, isWellFormed)
 
-const schemasByPattern: Mend = (mender, value, at) => {
-  if (!isMembers(value)) return undefined
-  const sound = Object.entries(value).filter(([pattern]) => {
-    if (!isPattern(pattern)) mender.leaveOut(within(at, pattern).path)
-    return isPattern(pattern)
-  })
-  return mapMembers(Object.fromEntries(sound), (one, pattern) => mender.schema(one, within(at, pattern)))
-}
+const schemasByPattern: Mend = (mender, value, at) => eachMember(mender, value, at, isPattern)
 
 const namesByName: Mend = (_, value) => (isMembers(value) && Object.values(value).every(isNames) ? value : undefined)
 
-const dependencies: Mend = (mender, value, at) =>
-  isMembers(value)
-    ? mapMembers(value, (one, name) => (isNames(one) ? one : mender.schema(one, within(at, name))))
-    : undefined
+const dependencies: Mend = (mender, value, at) => eachMember(mender, value, at, isWellFormed, isNames)
 
-/** A reference within the schema, by where it leads; validators differ in how they read names. */
+/** Schemas by their names; those with a name that cannot be are left out, and what `isOther` stays as it is. */
+const eachMember = (
+  mender: Mender,
+  value: Json,
+  at: Position,
+  isName: (name: string) => boolean,
+  isOther: (member: Json) => boolean = () => false,
+): Json => {
+  if (!isMembers(value)) return undefined
+  const mended: Record<string, Json> = {}
+  for (const [name, member] of Object.entries(value)) {
+    const inside = within(at, name)
+    if (isName(name)) define(mended, name, isOther(member) ? member : mender.schema(member, inside))
+    else mender.leaveOut(inside.path)
+  }
+  return mended
+}
+
 const reference: Mend = (mender, value, { base }) => {
   if (typeof value !== "string") return undefined
   mender.places.areUsed = true
   const { targets } = mender
   if (targets === undefined) return value
-  const path = targetOf(targets, value, base)
-  if (path === undefined || !targets.schemas.has(path)) return undefined
-  const written = `#${encodeURI(path).replaceAll("#", "%23")}`
+  const written = targets.pointerTo(value, base)
   mender.hasChanged ||= written !== value
   return written
-}
-
-const targetOf = ({ ids, anchors }: Places, value: string, base: string): string | undefined => {
-  const [id = "", fragment = ""] = value.split("#", 2)
-  const from = id === "" ? base : ids.get(id)
-  const pointer = decoded(fragment)
-  if (from === undefined || pointer === undefined) return undefined
-  return pointer === "" || pointer.startsWith("/") ? from + pointer : anchors.get(`${from}#${pointer}`)
 }
 
 /** Names are noted, and gone once references do without them. */
 const ownId: Mend = (mender, value, { base }) => {
   if (typeof value !== "string" || mender.targets !== undefined) return undefined
-  const { places } = mender
-  places.areUsed = true
-  const [id = ""] = value.split("#", 1)
-  if (!places.ids.has(id)) places.ids.set(id, base)
+  mender.places.nameById(value, base)
   return value
 }
 
 const anchor: Mend = (mender, value, { base, path }) => {
   if (typeof value !== "string" || mender.targets !== undefined) return undefined
-  const { places } = mender
-  places.areUsed = true
-  const name = `${base}#${value}`
-  if (!places.anchors.has(name)) places.anchors.set(name, path.slice(0, path.lastIndexOf("/")))
+  mender.places.nameByAnchor(value, base, path.slice(0, path.lastIndexOf("/")))
   return value
 }
 
@@ -279,10 +259,13 @@ const isShallow = (value: Json, depth: number): boolean =>
   value === null ||
   (depth <= deepest && Object.values(value).every((one) => isShallow(one, depth + 1)))
 
+/** Validators write names into addresses, where halves of characters cannot be. */
+const isWellFormed = (name: string): boolean => name.isWellFormed()
+
 /** As validators compile them. */
 const isPattern = (value: string): boolean => {
   try {
-    return new RegExp(value, "u") instanceof RegExp
+    return value.isWellFormed() && new RegExp(value, "u") instanceof RegExp
   } catch {
     return false
   }
@@ -293,20 +276,6 @@ const within = ({ path, ...at }: Position, part: string): Position => ({
   path: `${path}/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`,
   depth: at.depth + 1,
 })
-
-const decoded = (pointer: string): string | undefined => {
-  try {
-    return decodeURIComponent(pointer)
-  } catch {
-    return undefined
-  }
-}
-
-const mapMembers = (members: Members, map: (value: Json, name: string) => Json): Members => {
-  const mapped: Record<string, Json> = {}
-  for (const [name, value] of Object.entries(members)) define(mapped, name, map(value, name))
-  return mapped
-}
 
 /** Also names that an assignment would take for something else. */
 const define = (members: Record<string, Json>, name: string, value: Json): void => {

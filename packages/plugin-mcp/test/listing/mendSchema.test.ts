@@ -144,13 +144,16 @@ describe("any JSON at any place of a schema", () => {
     ),
     ..."urn:a#a http://json-schema.org/draft-04/schema# https://json-schema.org/draft/2020-12/schema %".split(" "),
     "",
+    "#/properties/\ud800",
   )
   const { schemas } = fc.letrec<{ schemas: unknown }>((tie) => ({
     schemas: fc.oneof(
       { depthSize: "medium", withCrossShrink: true },
       fc.oneof(texts, fc.boolean(), fc.integer(), fc.constant(null), fc.constant(-1.5), fc.constant(Infinity)),
       fc.array(tie("schemas"), { maxLength: 3 }),
-      fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.constantFrom("a", "b")), tie("schemas"), { maxKeys: 5 }),
+      fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.constantFrom("a", "b", "\ud800")), tie("schemas"), {
+        maxKeys: 5,
+      }),
     ),
   }))
 
