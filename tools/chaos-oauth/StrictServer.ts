@@ -1,67 +1,10 @@
 /** The strict authorization server as the run sees it: where it is, a person who visits it, and what it has seen. */
-import { fork } from "node:child_process"
-import { once } from "node:events"
-import { fileURLToPath } from "node:url"
-import type { StrictServerMessage, StrictServerOptions, StrictServerReport } from "./StrictServerMessages.ts"
+import { type ServerProcess, startServerProcess } from "../authorization-server/serverProcess.ts"
+import type { StrictServerOptions, StrictServerReport } from "./StrictServerMessages.ts"
 
 /** A running server. */
-export interface StrictServer extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`. */
-  readonly origin: string
-  /** Visits an authorization URL as somebody new who consents, and gives the callback's URL. */
-  visit(authorizationUrl: string): Promise<string>
-  report(): Promise<StrictServerReport>
-}
+export type StrictServer = ServerProcess<StrictServerReport>
 
 /** Starts `strictServerProcess.ts`. */
-export const strictServer = async (options: StrictServerOptions): Promise<StrictServer> => {
-  const program = fileURLToPath(new URL("strictServerProcess.ts", import.meta.url))
-  const child = fork(program, [JSON.stringify(options)], {
-    // It warns about everything that is meant for development.
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-    execArgv: ["--disable-warning=ExperimentalWarning"],
-  })
-  const reports = new Map<number, (report: StrictServerReport) => void>()
-  const port = await new Promise<number>((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`The authorization server ended with ${code}.`)))
-    child.on("message", (message: StrictServerMessage) => {
-      if (message.type === "listening") resolve(message.port)
-      else reports.get(message.id)?.(message.report)
-    })
-  })
-  const origin = `http://127.0.0.1:${port}`
-  let asked = 0
-  return {
-    origin,
-    visit: (authorizationUrl) => visit(origin, authorizationUrl),
-    report: () =>
-      new Promise((resolve) => {
-        const id = ++asked
-        reports.set(id, resolve)
-        child.send(id)
-      }),
-    [Symbol.asyncDispose]: async () => {
-      const ended = once(child, "exit")
-      child.kill("SIGKILL")
-      await ended
-    },
-  }
-}
-
-const visit = async (origin: string, authorizationUrl: string): Promise<string> => {
-  const cookies = new Map<string, string>()
-  let url = new URL(authorizationUrl)
-  for (let hop = 0; hop < 10; hop += 1) {
-    const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join("; ")
-    const response = await fetch(url, { redirect: "manual", headers: { cookie } })
-    for (const line of response.headers.getSetCookie()) {
-      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? []
-      cookies.set(name, value)
-    }
-    const location = response.headers.get("location")
-    if (location === null) throw new Error(`${url.pathname} answered ${response.status}: ${await response.text()}`)
-    url = new URL(location, url)
-    if (url.origin !== origin) return url.href
-  }
-  throw new Error("The authorization server redirects for ever.")
-}
+export const strictServer = (options: StrictServerOptions): Promise<StrictServer> =>
+  startServerProcess(new URL("strictServerProcess.ts", import.meta.url), options)

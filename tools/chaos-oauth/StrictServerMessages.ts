@@ -1,4 +1,5 @@
 /** What the run and the strict authorization server's process tell each other. Plain JSON. */
+import type { ServerMessage } from "../authorization-server/serverProcess.ts"
 
 /** Options of the process. */
 export interface StrictServerOptions {
@@ -25,6 +26,4 @@ export interface StrictServerReport {
 }
 
 /** From the server. */
-export type StrictServerMessage =
-  | { readonly type: "listening"; readonly port: number }
-  | { readonly type: "report"; readonly id: number; readonly report: StrictServerReport }
+export type StrictServerMessage = ServerMessage<StrictServerReport>

@@ -1,4 +1,5 @@
 /** What the run and the authorization server's process tell each other. Plain JSON. */
+import type { ServerMessage } from "../authorization-server/serverProcess.ts"
 
 /** Options of the process. */
 export interface AuthorizationServerOptions {
@@ -40,6 +41,4 @@ export interface AuthorizationServerReport {
 }
 
 /** From the server. */
-export type AuthorizationServerMessage =
-  | { readonly type: "listening"; readonly port: number }
-  | { readonly type: "report"; readonly id: number; readonly report: AuthorizationServerReport }
+export type AuthorizationServerMessage = ServerMessage<AuthorizationServerReport>

@@ -4,33 +4,28 @@
  * Whoever comes to authorize is signed in as somebody new and consents. `GET /resource` wants an access token, judged to the
  * millisecond. Spawned by `AuthorizationServer.ts`.
  */
-import { generateKeyPairSync, randomUUID } from "node:crypto"
+import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
 import { Provider } from "oidc-provider"
+import { type GrantConstructor, strictConfiguration } from "../authorization-server/strictConfiguration.ts"
 import type {
   AuthorizationServerMessage,
   AuthorizationServerOptions,
   AuthorizationServerReport,
   TokenRequestSeen,
 } from "./AuthorizationServerMessages.ts"
-import { ProviderRecords } from "./ProviderRecords.ts"
 
 /** The parts of oidc-provider that are used here and that nobody has written types for. */
 interface Context {
   readonly req: IncomingMessage
   readonly oidc: {
-    readonly client: { readonly clientId: string }
-    readonly session: { readonly accountId: string }
     readonly params: Readonly<Record<string, unknown>>
     readonly entities: { readonly AccessToken?: { readonly grantId: string } }
   }
 }
 interface Interactions {
-  readonly Grant: new (fields: { readonly accountId: string; readonly clientId: string }) => {
-    addOIDCScope(scope: string): void
-    save(): Promise<string>
-  }
+  readonly Grant: GrantConstructor
   interactionFinished(request: IncomingMessage, response: ServerResponse, result: object): Promise<void>
 }
 
@@ -87,43 +82,10 @@ const send = (message: AuthorizationServerMessage): void => void process.send?.(
 const server = createServer()
 server.listen(0, "127.0.0.1", () => {
   const { port } = server.address() as AddressInfo
-  const provider = new Provider(`http://127.0.0.1:${port}`, {
-    adapter: ProviderRecords,
-    jwks: { keys: [{ ...generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }) }] },
-    cookies: { keys: ["a key of the run"] },
-    clients: [
-      {
-        client_id: "keyward",
-        client_secret: "the secret of keyward",
-        grant_types: ["authorization_code", "refresh_token"],
-        redirect_uris: ["http://127.0.0.1:4319/oauth/callback"],
-        id_token_signed_response_alg: "ES256",
-      },
-    ],
-    scopes: ["openid", "offline_access", "read"],
-    pkce: { required: () => true },
-    rotateRefreshToken: () => true,
-    issueRefreshToken: () => Promise.resolve(true),
-    expiresWithSession: () => Promise.resolve(false),
-    findAccount: (_: unknown, accountId: string) => ({ accountId, claims: () => Promise.resolve({ sub: accountId }) }),
-    loadExistingGrant: async ({ oidc }: Context) => {
-      const grant = new interactions.Grant({ accountId: oidc.session.accountId, clientId: oidc.client.clientId })
-      grant.addOIDCScope("read")
-      await grant.save()
-      return grant
-    },
-    interactions: { url: (_: unknown, { uid }: { readonly uid: string }) => `/interaction/${uid}` },
-    features: { devInteractions: { enabled: false } },
-    ttl: {
-      AccessToken: () => accessTokenSeconds,
-      AuthorizationCode: () => 60,
-      Grant: () => 86_400,
-      IdToken: () => 60,
-      Interaction: () => 60,
-      RefreshToken: () => 86_400,
-      Session: () => 60,
-    },
-  })
+  const provider: Provider = new Provider(
+    `http://127.0.0.1:${port}`,
+    strictConfiguration(accessTokenSeconds, () => interactions.Grant),
+  )
   const interactions = provider as unknown as Interactions
   const signIn = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
     interactions.interactionFinished(request, response, { login: { accountId: randomUUID() } })
