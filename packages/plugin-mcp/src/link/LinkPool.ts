@@ -4,6 +4,7 @@
  *
  * Keys and variants are made of core's handles and hold no secret. A client of another variant takes the place of the one before. Whoever comes while a client is connecting waits for it.
  */
+import { setImmediate } from "node:timers/promises"
 import type { McpLink } from "./McpLink.ts"
 
 /** Bounds of a pool. */
@@ -162,12 +163,16 @@ export class LinkPool {
 
   /** Closes a client, as soon as its calls have ended. */
   async #retire(link: McpLink): Promise<void> {
-    if (link.load === 0 || link.isClosed) return link.close()
     this.#leaving.add(link)
-    link.whenUnused(() => {
-      this.#leaving.delete(link)
-      void link.close()
-    })
+    // Whoever was handed it just now has begun a call by then.
+    await setImmediate()
+    if (link.load === 0 || link.isClosed) return this.#close(link)
+    link.whenUnused(() => void this.#close(link))
+  }
+
+  #close(link: McpLink): Promise<void> {
+    this.#leaving.delete(link)
+    return link.close()
   }
 }
 

@@ -73,6 +73,23 @@ describe("a client that is of no more use", () => {
     expect(link.isClosed).toBe(true)
   })
 
+  it("serves whoever waited for it while it was connecting", async () => {
+    const { pool, maker } = await setUp(async () => true)
+    const link = new Link()
+    const connecting = Promise.withResolvers<McpLink>()
+    const waiting = pool.get("bob", { ...maker, connect: () => connecting.promise }).then((handed) => {
+      link.load = 1
+      return handed
+    })
+    const released = pool.release("main")
+    connecting.resolve(link as unknown as McpLink)
+    expect(await waiting).toBe(link)
+    await released
+    expect(link.isClosed).toBe(false)
+    link.finish()
+    expect(link.isClosed).toBe(true)
+  })
+
   it("is not taken for one of another connection", async () => {
     const { pool, link } = await setUp(async () => true)
     await pool.release("other")
