@@ -45,18 +45,20 @@ export const sqlAudit = (database: SqlDatabase): AuditStore => ({
 
 /** The head, which nobody else changes until the transaction ends. */
 const takeHead = async (db: Kysely<Tables>, flavor: SqlFlavor, tenant: string): Promise<AuditHead | undefined> => {
+  const head = db
+    .selectFrom("keyward_audit_heads")
+    .select("document")
+    .where("tenant", "=", partitionText(tenant))
+    .$if(flavor === "postgres", (query) => query.forUpdate())
+  const found = await head.executeTakeFirst()
+  if (found !== undefined) return headOf(found)
   await db
     .insertInto("keyward_audit_heads")
     .values({ tenant: partitionText(tenant), document: "" })
     .onConflict((conflict) => conflict.doNothing())
     .execute()
-  const found = await db
-    .selectFrom("keyward_audit_heads")
-    .select("document")
-    .where("tenant", "=", partitionText(tenant))
-    .$if(flavor === "postgres", (query) => query.forUpdate())
-    .executeTakeFirst()
-  return headOf(found)
+  // Somebody else may have begun the chain in between.
+  return headOf(await head.executeTakeFirst())
 }
 
 const isThere = async (db: Kysely<Tables>, tenant: string, id: string): Promise<boolean> => {

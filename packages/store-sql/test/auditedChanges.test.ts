@@ -218,8 +218,8 @@ describe.each(databases())("a change and its audit entry in %s", (_, make) => {
       await expectTold(executor)
       if (signal === "SIGKILL") continue
       expect(code).toBe(0)
-      // Two changes, each of them begun, made, recorded in four steps, and committed.
-      expect(dyingAt).toBeGreaterThan(2 * 7)
+      // Two changes, each of them begun, made, recorded in three steps, and committed.
+      expect(dyingAt).toBeGreaterThan(2 * 6)
       return
     }
   }, 300_000)
@@ -243,7 +243,7 @@ describe.each(databases())("a change and its audit entry in %s", (_, make) => {
     // In SQLite, nobody writes while such a process has the file.
     if (database?.flavor !== "postgres") return
     const executor = await setDying(database)
-    const headIsTaken = 5
+    const headIsTaken = 4
     const { child, ended } = startProcess({
       place: database.place,
       name: "stopped",
