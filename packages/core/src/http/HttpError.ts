@@ -91,9 +91,14 @@ export class NetworkError extends taggedError<NetworkError>()(
   502,
 ) {
   override get message(): string {
-    return `${quote(this.origin)} could not be reached (${this.code}). Check that the service is up and the address is right, then try again.`
+    return this.code === transportNotLoaded
+      ? `Nothing can be sent to ${quote(this.origin)}: undici could not be loaded (${this.code}). Where the host is bundled, leave undici out of the bundle and install it beside.`
+      : `${quote(this.origin)} could not be reached (${this.code}). Check that the service is up and the address is right, then try again.`
   }
 }
+
+/** The code where what sends is not there: no fault of the service, and none that passes. */
+export const transportNotLoaded = "TRANSPORT_NOT_LOADED"
 
 /** The request itself cannot be sent: a malformed URL, method or header. Nothing was sent. */
 export class InvalidRequestError extends taggedError<InvalidRequestError>()(

@@ -16,6 +16,7 @@ import {
   isHttpError,
   NetworkError,
   ResponseTooLargeError,
+  transportNotLoaded,
 } from "./HttpError.ts"
 import { type BodyFailures, IncomingBody } from "./IncomingBody.ts"
 import { isEventStream, type WireRequest, type WireResponse, wantsEventStream } from "./Wire.ts"
@@ -62,7 +63,7 @@ export const undiciTransport = (limits: TransportLimits, policy: AddressPolicy):
             exchange.start(poolFor(ready, policy, request.url))
           },
           () => {
-            exchange.fail(new NetworkError({ origin: request.url.origin, code: "TRANSPORT_NOT_LOADED" }))
+            exchange.fail(new NetworkError({ origin: request.url.origin, code: transportNotLoaded }))
           },
         )
       }
@@ -90,7 +91,7 @@ const poolFor = (pools: Pools, policy: AddressPolicy, url: URL): Dispatcher =>
   policy.isListed(url) ? pools.listed : pools.guarded
 
 const loadPools = async (limits: TransportLimits, policy: AddressPolicy, closing: AbortSignal): Promise<Pools> => {
-  const { Agent } = await import("undici")
+  const { Agent } = await import("./undiciAgent.ts")
   const connect = { timeout: Math.min(limits.timeoutMs, 10_000), signal: closing }
   const options = { headersTimeout: limits.timeoutMs, bodyTimeout: limits.timeoutMs }
   return {

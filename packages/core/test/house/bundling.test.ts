@@ -49,6 +49,10 @@ const ways: ReadonlyArray<readonly [string, BuildOptions]> = [
   ["one file of CommonJS", { format: "cjs", outExtension: { ".js": ".cjs" } }],
   ["one ES module with a require", { format: "esm", outExtension: { ".js": ".mjs" }, ...withRequire }],
   [
+    "ES modules that are split, with a require",
+    { format: "esm", splitting: true, outExtension: { ".js": ".mjs" }, ...withRequire },
+  ],
+  [
     "ES modules that are split, undici beside them",
     { format: "esm", splitting: true, outExtension: { ".js": ".mjs" }, external: ["undici"] },
   ],

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
-import { EgressTimeoutError, type HttpError, NetworkError } from "../../http/HttpError.ts"
+import { EgressTimeoutError, type HttpError, NetworkError, transportNotLoaded } from "../../http/HttpError.ts"
 import type { ApprovalRecord } from "../../policy/Approval.ts"
 import { type ToolFailure, type ToolResult } from "../../tool/ToolResult.ts"
 import { type ArgumentIssue } from "./ArgumentValidator.ts"
@@ -55,7 +55,8 @@ export const httpFailure = (error: HttpError): ToolResult => ({
   error: {
     code: httpCodes[error._tag],
     message: error.message,
-    retryable: error instanceof EgressTimeoutError || error instanceof NetworkError,
+    retryable:
+      error instanceof EgressTimeoutError || (error instanceof NetworkError && error.code !== transportNotLoaded),
   },
 })
 
