@@ -41,6 +41,8 @@ export type { ExecuteError } from "./executor/call/ToolInvoker.ts"
 
 export { defineEffectPlugin as definePlugin } from "./integration/Plugin.ts"
 export type { EffectPluginContext, PluginContextError } from "./integration/Plugin.ts"
+export { compareRefs, compareTexts } from "./connection/listOrder.ts"
+export { compareGrants } from "./policy/Grant.ts"
 export { isScope } from "./auth/parseAuthTemplates.ts"
 export { type CredentialPlace, placeFault } from "./auth/places.ts"
 export { IntegrationCache } from "./integration/IntegrationCache.ts"

@@ -6,6 +6,7 @@
  */
 import { InvalidProviderOptionsError } from "@keyward/core"
 import {
+  compareTexts,
   type CredentialProvider,
   ProviderDeniedError,
   type ProviderError,
@@ -241,7 +242,9 @@ class Items {
         const reference = `op://${vault.id}/${id}/${field}`
         if (field !== undefined) items.set(reference, { id: reference, name: `${title} (${vault.name ?? vault.id})` })
       }
-      return [...items.values()].toSorted((one, other) => compare(one.name, other.name) || compare(one.id, other.id))
+      return [...items.values()].toSorted(
+        (one, other) => compareTexts(one.name, other.name) || compareTexts(one.id, other.id),
+      )
     })
   }
 
@@ -272,8 +275,6 @@ const isNamed = (vault: OpVault, name: string): boolean =>
 const isNotFound = (failure: ProviderError): boolean =>
   failure._tag === "ProviderDeniedError" &&
   (failure.reason === "item_not_found" || failure.reason === "vault_not_found")
-
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
 
 const vaultRequired = (subject: string): ProviderDeniedError =>
   denied(

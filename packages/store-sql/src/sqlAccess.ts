@@ -1,14 +1,15 @@
 /** Agents, grants and shares in a database. What decides about a caller is one record to those who call, read from memory. */
-import type {
-  AccessStore,
-  AgentRecord,
-  Caller,
-  CallerRecords,
-  GrantKey,
-  GrantRecord,
-  ShareKey,
-  ShareRecipient,
-  ShareRecord,
+import {
+  type AccessStore,
+  type AgentRecord,
+  type Caller,
+  type CallerRecords,
+  compareGrants,
+  type GrantKey,
+  type GrantRecord,
+  type ShareKey,
+  type ShareRecipient,
+  type ShareRecord,
 } from "@keyward/core/effect"
 import type { ExpressionBuilder, Kysely } from "kysely"
 import { compareAndSet } from "./compareAndSet.ts"
@@ -230,12 +231,3 @@ const comesAfter = (after: ShareRecipient) => (eb: ExpressionBuilder<Tables, "ke
     eb("recipient_kind", "<", recipient_kind),
   ])
 }
-
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
-
-const compareGrants = ({ connection: one, ...grant }: GrantRecord, { connection: other, ...to }: GrantRecord): number =>
-  compare(one.integration, other.integration) ||
-  compare(one.name, other.name) ||
-  compare(one.subject, other.subject) ||
-  compare(grant.subject ?? "", to.subject ?? "") ||
-  compare(grant.delegatedBy ?? "", to.delegatedBy ?? "")

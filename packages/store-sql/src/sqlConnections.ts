@@ -1,5 +1,6 @@
 /** Connections in a database: rows by key, written by compare-and-set. */
 import {
+  compareRefs,
   type ConnectionQuery,
   type ConnectionRow,
   type ConnectionStore,
@@ -57,7 +58,7 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
       const both = shared !== undefined && own !== undefined ? shared.unionAll(own) : (shared ?? own)
       const documents = (await both?.execute()) ?? []
       const rows = documents.map(({ document }) => fromDocument(document) as ConnectionRow)
-      return shared === undefined || own === undefined ? rows : rows.sort(compareRows).slice(0, query.limit)
+      return shared === undefined || own === undefined ? rows : rows.sort(compareRefs).slice(0, query.limit)
     }),
   expiring: ({ tenant, before, limit, unclaimedAt }) =>
     database.run("list connections that expire", "read", async (db) => {
@@ -104,8 +105,6 @@ export const sqlConnections = (database: SqlDatabase): ConnectionStore => ({
     }),
 })
 
-type RowOrder = Pick<ConnectionRow, "integration" | "owner" | "name">
-
 /** Whether a changed row may be one with new tokens, which end nothing and are written often. */
 const isRenewal = ({ status, grant }: ConnectionRow): boolean => status !== "disabled" && grant !== null
 
@@ -138,8 +137,3 @@ const page = (
   const ordered = query.orderBy("integration").orderBy("name").limit(limit)
   return db.selectFrom(ordered.as(owner === "org" ? "shared" : "own")).select("document")
 }
-
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
-
-const compareRows = (one: RowOrder, other: RowOrder): number =>
-  compare(one.integration, other.integration) || compare(one.owner, other.owner) || compare(one.name, other.name)

@@ -5,9 +5,10 @@
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
+import { compareKeys, compareTexts } from "../connection/listOrder.ts"
 import type { AccessStore, Caller, CallerRecords } from "../policy/AccessStore.ts"
 import type { AgentRecord } from "../policy/Agent.ts"
-import type { GrantKey, GrantRecord } from "../policy/Grant.ts"
+import { compareGrants, type GrantKey, type GrantRecord } from "../policy/Grant.ts"
 import type { ShareKey, ShareRecipient, ShareRecord } from "../policy/Share.ts"
 import { getOrMake } from "./getOrMake.ts"
 
@@ -24,7 +25,7 @@ export const memoryAccess = (): AccessStore => {
       Effect.sync(() =>
         [...(tenants.get(tenant)?.agents.values() ?? [])]
           .filter(({ id }) => after === undefined || id > after)
-          .sort((one, other) => compare(one.id, other.id))
+          .sort((one, other) => compareTexts(one.id, other.id))
           .slice(0, limit),
       ),
     putGrant: (record) => Effect.sync(() => of(record.tenant).putGrant(record)),
@@ -151,7 +152,9 @@ class TenantAccess {
   }
 
   #sharesWith(recipient: ShareRecipient): ReadonlyArray<ShareRecord> {
-    return [...(this.#shares.get(recipientText(recipient))?.values() ?? [])].sort(compareConnections)
+    return [...(this.#shares.get(recipientText(recipient))?.values() ?? [])].sort((one, other) =>
+      compareKeys(one.connection, other.connection),
+    )
   }
 
   #forgetAnswers(): void {
@@ -170,25 +173,10 @@ const recipientText = (recipient: ShareRecipient): string =>
     ? JSON.stringify(["user", recipient.subject])
     : JSON.stringify(["agent", recipient.agent])
 
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
-
-const compareKeys = (one: ConnectionKey, other: ConnectionKey): number =>
-  compare(one.integration, other.integration) || compare(one.name, other.name) || compare(one.subject, other.subject)
-
-const compareConnections = (
-  one: { readonly connection: ConnectionKey },
-  other: { readonly connection: ConnectionKey },
-): number => compareKeys(one.connection, other.connection)
-
-const compareGrants = (one: GrantRecord, other: GrantRecord): number =>
-  compareConnections(one, other) ||
-  compare(one.subject ?? "", other.subject ?? "") ||
-  compare(one.delegatedBy ?? "", other.delegatedBy ?? "")
-
 type ShareOrder = Pick<ShareRecord, "with">
 
 /** Those with users first. */
 const compareShares = ({ with: one }: ShareOrder, { with: other }: ShareOrder): number =>
   Number(one.subject === undefined) - Number(other.subject === undefined) ||
-  compare(one.subject ?? "", other.subject ?? "") ||
-  compare(one.agent ?? "", other.agent ?? "")
+  compareTexts(one.subject ?? "", other.subject ?? "") ||
+  compareTexts(one.agent ?? "", other.agent ?? "")

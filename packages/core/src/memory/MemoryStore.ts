@@ -8,10 +8,11 @@ import type { ConnectionRow } from "../connection/Connection.ts"
 import { isRefreshable } from "../connection/ConnectionGrant.ts"
 import type { ConnectionKey } from "../connection/ConnectionRef.ts"
 import type { ConnectionQuery, ConnectionStore } from "../connection/ConnectionStore.ts"
+import { compareRefs, compareTexts } from "../connection/listOrder.ts"
+import type { Owner } from "../identity/Identity.ts"
 import type { IntegrationRecord } from "../integration/Integration.ts"
 import type { IntegrationStore } from "../integration/IntegrationStore.ts"
 import type { Store } from "../integration/Store.ts"
-import type { Owner } from "../identity/Identity.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey, CatalogStore } from "../tool/ToolCatalog.ts"
 import { getOrMake } from "./getOrMake.ts"
@@ -52,7 +53,7 @@ const memoryIntegrations = (): IntegrationStore => {
       Effect.sync(() =>
         [...(tenants.get(tenant)?.values() ?? [])]
           .filter((record) => after === undefined || record.slug > after)
-          .sort((one, other) => compare(one.slug, other.slug))
+          .sort((one, other) => compareTexts(one.slug, other.slug))
           .slice(0, limit),
       ),
   }
@@ -81,7 +82,7 @@ const memoryConnections = (): ConnectionStore => {
             : (partition(query.tenant, query.subject)?.page(query, "user") ?? [])
         if (own.length === 0) return shared
         if (shared.length === 0) return own
-        return [...shared, ...own].sort(compareRows).slice(0, query.limit)
+        return [...shared, ...own].sort(compareRefs).slice(0, query.limit)
       }),
     expiring: ({ tenant, before, limit, unclaimedAt }) =>
       Effect.sync(() =>
@@ -159,11 +160,11 @@ class Partition {
   }
 
   #named(name: string): ReadonlyArray<ConnectionRow> {
-    return [...this.#integrations.values()].flatMap((rows) => rows.get(name) ?? []).sort(compareRows)
+    return [...this.#integrations.values()].flatMap((rows) => rows.get(name) ?? []).sort(compareRefs)
   }
 
   #all(): ReadonlyArray<ConnectionRow> {
-    this.#sorted ??= [...this.#integrations.values()].flatMap((rows) => [...rows.values()]).sort(compareRows)
+    this.#sorted ??= [...this.#integrations.values()].flatMap((rows) => [...rows.values()]).sort(compareRefs)
     return this.#sorted
   }
 }
@@ -202,13 +203,6 @@ interface Catalog {
 const slotName = ({ connection }: Pick<CatalogKey, "connection">): string =>
   connection === null ? "" : JSON.stringify([connection.subject, connection.owner, connection.name])
 
-type RowOrder = Pick<ConnectionKey, "integration" | "owner" | "name">
-
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
-
-const compareRows = (one: RowOrder, other: RowOrder): number =>
-  compare(one.integration, other.integration) || compare(one.owner, other.owner) || compare(one.name, other.name)
-
 /** The index of the first row after a position, by bisection. */
 const firstAfter = (
   rows: ReadonlyArray<ConnectionRow>,
@@ -223,9 +217,9 @@ const firstAfter = (
     const order =
       row === undefined
         ? 1
-        : compare(row.integration, position.integration) ||
-          compare(owner, position.owner) ||
-          compare(row.name, position.name)
+        : compareTexts(row.integration, position.integration) ||
+          compareTexts(owner, position.owner) ||
+          compareTexts(row.name, position.name)
     if (order <= 0) low = middle + 1
     else high = middle
   }

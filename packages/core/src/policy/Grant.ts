@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { connectionAddress, type ConnectionKey, type ConnectionRef } from "../connection/ConnectionRef.ts"
+import { compareKeys, compareTexts } from "../connection/listOrder.ts"
 import { quote } from "../error/KeywardError.ts"
 import { InvalidGrantError } from "./AccessError.ts"
 import type { Access, AccessScope } from "./AccessScope.ts"
@@ -62,6 +63,12 @@ export interface GrantRecord extends GrantKey, AccessScope {
   readonly grantedAs: ConnectionRef
   readonly grantedAt: number
 }
+
+/** The order in which stores list the grants to an agent. */
+export const compareGrants = (one: GrantRecord, other: GrantRecord): number =>
+  compareKeys(one.connection, other.connection) ||
+  compareTexts(one.subject ?? "", other.subject ?? "") ||
+  compareTexts(one.delegatedBy ?? "", other.delegatedBy ?? "")
 
 /** What a host sees of a record. */
 export const toGrant = (record: GrantRecord): Grant => ({

@@ -3,6 +3,7 @@
  *
  * The organisation and each user have a list of their own. Pure values; decisions are in decide.ts, the verbs in executor/policies/Policies.ts.
  */
+import { compareTexts } from "../connection/listOrder.ts"
 import type { Owner } from "../identity/Identity.ts"
 
 /** What a rule decides: the call is made, a person is asked first, or it is not made. */
@@ -45,7 +46,7 @@ export interface PolicyRules {
 
 /** Sorts rules as they decide: by order, then the older first. */
 export const byOrder = (one: PolicyRecord, other: PolicyRecord): number =>
-  one.order - other.order || one.createdAt - other.createdAt || (one.id < other.id ? -1 : one.id > other.id ? 1 : 0)
+  one.order - other.order || one.createdAt - other.createdAt || compareTexts(one.id, other.id)
 
 /** What a host sees of a record. */
 export const toPolicy = (record: PolicyRecord): Policy => ({

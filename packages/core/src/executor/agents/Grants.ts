@@ -12,6 +12,7 @@ import {
   type ConnectionKey,
   type ConnectionRef,
 } from "../../connection/ConnectionRef.ts"
+import { compareRefs, compareTexts } from "../../connection/listOrder.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { AgentNotFoundError, GrantTooWideError, InvalidGrantError } from "../../policy/AccessError.ts"
@@ -32,7 +33,7 @@ import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
 import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
-import { accessOfAgent, compareRefs, type VisibleConnection, visibleConnection } from "./access.ts"
+import { accessOfAgent, type VisibleConnection, visibleConnection } from "./access.ts"
 import { requireAgent } from "./Agents.ts"
 
 /** Which grants of an agent to list. */
@@ -163,8 +164,8 @@ export const listGrants = (
       (identity.agent === undefined || delegatedBy === identity.agent) &&
       (connection.owner === "org" || subject === identity.subject || connection.subject === identity.subject)
     const records = (yield* resources.store.access.listGrants(identity.tenant, agent))
-      .filter((record) => isSeen(record) && (position === undefined || compareGrants(record, position) > 0))
-      .sort(compareGrants)
+      .filter((record) => isSeen(record) && (position === undefined || compareShown(record, position) > 0))
+      .sort(compareShown)
     const listed: Array<Grant> = []
     for (const record of records) {
       if (listed.length >= limit) break
@@ -177,15 +178,10 @@ export const listGrants = (
 type GrantOrder = Pick<GrantRecord, "grantedAs" | "subject" | "delegatedBy">
 
 /** As a host sees them, so that the last grant of a page says where the next one begins. */
-const compareGrants = (one: GrantOrder, other: GrantOrder): number =>
+const compareShown = (one: GrantOrder, other: GrantOrder): number =>
   compareRefs(one.grantedAs, other.grantedAs) ||
-  compareTexts(one.subject, other.subject) ||
-  compareTexts(one.delegatedBy, other.delegatedBy)
-
-const compareTexts = (one: string | null, other: string | null): number => {
-  const [before, after] = [one ?? "", other ?? ""]
-  return before < after ? -1 : before > after ? 1 : 0
-}
+  compareTexts(one.subject ?? "", other.subject ?? "") ||
+  compareTexts(one.delegatedBy ?? "", other.delegatedBy ?? "")
 
 const positionOf = (after: GrantPosition): Effect.Effect<GrantOrder, InvalidGrantError> => {
   // Hosts hand this through from outside.

@@ -10,6 +10,7 @@ import type { ConnectionRow } from "../../connection/Connection.ts"
 import { ConnectionCredentialError } from "../../connection/ConnectionError.ts"
 import { connectionAddress, type ConnectionRef } from "../../connection/ConnectionRef.ts"
 import type { ConnectionQuery } from "../../connection/ConnectionStore.ts"
+import { compareRefs } from "../../connection/listOrder.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { AccessDeniedError } from "../../policy/AccessError.ts"
@@ -235,12 +236,3 @@ const connectionsAt = (
     }
     return found
   })
-
-/** A place in a list of connections, whether or not there is one. */
-export type RefOrder = Pick<ConnectionRef, "integration" | "owner" | "name">
-
-/** The order of lists of connections. */
-export const compareRefs = (one: RefOrder, other: RefOrder): number =>
-  compare(one.integration, other.integration) || compare(one.owner, other.owner) || compare(one.name, other.name)
-
-const compare = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)

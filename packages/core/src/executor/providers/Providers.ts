@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import { itemPartition } from "../../connection/ConnectionRef.ts"
+import { compareTexts } from "../../connection/listOrder.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
 import type { ProviderItem } from "../../credential/CredentialProvider.ts"
 import type { Identity } from "../../identity/Identity.ts"
@@ -35,7 +36,7 @@ export const providerItems = (
     Effect.map(resources.providers.items(key), (items) =>
       items
         .filter(({ id }) => (after === undefined || id > after) && isVisible(identity, id))
-        .sort((one, other) => (one.id < other.id ? -1 : one.id > other.id ? 1 : 0))
+        .sort((one, other) => compareTexts(one.id, other.id))
         .slice(0, limit),
     ),
   )
