@@ -7,10 +7,11 @@ import { InvalidProviderOptionsError } from "@keyward/core"
 import { type CredentialProvider, isProviderError, type ProviderError, type ProviderItem } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import { Vault, type VaultAnchor } from "./Vault.ts"
+import { Vault } from "./Vault.ts"
 import { ioFailure, type VaultPlace } from "./VaultError.ts"
 import { ABSENT } from "./VaultGeneration.ts"
 import { keySource, type VaultSecret } from "./vaultKey.ts"
+import type { VaultAnchor } from "./VaultProgress.ts"
 
 /** Options of {@link encryptedFileProvider}: a path, and either `key` or `passphrase`. */
 export type EncryptedFileOptions = VaultSecret & {

@@ -5,47 +5,23 @@
  * Called by `encryptedFileProvider`. While this process appends, it reads from memory: nobody else can write then.
  */
 import { randomUUID } from "node:crypto"
-import { existsSync, lstatSync, type Stats } from "node:fs"
+import { lstatSync, type Stats } from "node:fs"
 import { resolve } from "node:path"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { isProviderError, ProviderUnavailableError } from "@keyward/core/effect"
 import type * as Redacted from "effect/Redacted"
 import { newKeyRecord, resealed, usedKeys } from "./dataKeyRotation.ts"
-import { companions, replaceFile } from "./durableFile.ts"
+import { replaceFile } from "./durableFile.ts"
 import { FileLock } from "./FileLock.ts"
 import { generationBytes } from "./generationBytes.ts"
 import { prepareFolder } from "./vaultAccess.ts"
-import {
-  CorruptEntryError,
-  CorruptHeaderError,
-  ioFailure,
-  quoted,
-  type VaultPlace,
-  VaultRolledBackError,
-} from "./VaultError.ts"
+import { CorruptEntryError, CorruptHeaderError, ioFailure, type VaultPlace } from "./VaultError.ts"
 import type { RecordBody, WrappedDataKey } from "./vaultFormat.ts"
 import { ABSENT, VaultGeneration } from "./VaultGeneration.ts"
 import { type KeyEncryptionKey, type KeySource, keySource, type VaultSecret } from "./vaultKey.ts"
+import { type VaultAnchor, VaultProgress, type VaultState } from "./VaultProgress.ts"
 import { createDataKey, rewrapDataKey } from "./vaultSeal.ts"
 import { type Mutation, recordsOf, WriteQueue } from "./WriteQueue.ts"
-
-/** How far a vault has come. `seq` grows with every write and never shrinks. */
-export interface VaultState {
-  readonly vault: string
-  readonly seq: number
-}
-
-/**
- * A place outside the file that remembers how far the vault has come, so that an older copy of the whole file is noticed.
- *
- * A counter in a TPM, a row in a database, an item in the OS keychain. It must be at least as hard to roll back as the file.
- */
-export interface VaultAnchor {
-  /** The state last written, `undefined` when there is none yet. Called when the file is opened. */
-  readonly read: () => PromiseLike<VaultState | undefined>
-  /** Remembers a state. Called under the vault's lock after each durable write and before it is acknowledged. */
-  readonly write: (state: VaultState) => PromiseLike<void>
-}
 
 /** What a vault is made of. */
 export interface VaultConfig {
@@ -61,7 +37,7 @@ const COMPACTION_MINIMUM_BYTES = 256 * 1024
 /** The vault; see the file's header. */
 export class Vault {
   readonly #place: VaultPlace
-  readonly #anchor: VaultAnchor | undefined
+  readonly #progress: VaultProgress
   readonly #lock: FileLock
   #source: KeySource
   #known: ReadonlyArray<KeyEncryptionKey> = []
@@ -69,7 +45,6 @@ export class Vault {
   #isKnownAbsent = false
   #isAppending = false
   #isClosed = false
-  #seen: VaultState | undefined
   #turn: Promise<unknown> = Promise.resolve()
   readonly #writes: WriteQueue
   #compactAtDeadBytes = COMPACTION_MINIMUM_BYTES
@@ -77,7 +52,7 @@ export class Vault {
   constructor({ place, source, lockTimeoutMs, anchor }: VaultConfig) {
     this.#place = { ...place, path: resolve(place.path) }
     this.#source = source
-    this.#anchor = anchor
+    this.#progress = new VaultProgress(this.#place, anchor)
     this.#lock = new FileLock(this.#place, lockTimeoutMs)
     this.#writes = new WriteQueue((commit) =>
       this.#locked(async () => {
@@ -198,7 +173,7 @@ export class Vault {
       if (former === undefined || found === undefined || !former.isAt(found) || !former.catchUp()) {
         await this.#reopen(former)
       } else {
-        this.#seen = stateOf(former)
+        this.#progress.note(stateOf(former))
       }
     } catch (thrown) {
       throw isProviderError(thrown) ? thrown : ioFailure(this.#place, "Reading", thrown)
@@ -208,7 +183,7 @@ export class Vault {
   async #reopen(former: VaultGeneration | undefined): Promise<void> {
     const opened = await VaultGeneration.open(this.#place, { source: this.#source, known: this.#known }, former)
     try {
-      await this.#checkRollback(opened)
+      await this.#progress.check(opened && stateOf(opened))
     } catch (thrown) {
       opened?.close()
       throw thrown
@@ -218,24 +193,7 @@ export class Vault {
     former?.close()
     this.#generation = opened
     this.#known = [opened.kek]
-    this.#seen = stateOf(opened)
-  }
-
-  async #checkRollback(opened: VaultGeneration | undefined): Promise<void> {
-    const anchored = await this.#anchored(async (anchor) => anchor.read())
-    const states = [this.#seen, anchored].filter((state) => state !== undefined)
-    if (opened === undefined) {
-      const { previous } = companions(this.#place.path)
-      if (states.length > 0 || existsSync(previous)) throw this.#missing(previous)
-      return
-    }
-    const now = stateOf(opened)
-    for (const state of states) {
-      if (state.vault !== now.vault) throw new VaultRolledBackError(this.#place, "was replaced by another vault")
-      if (state.seq > now.seq) {
-        throw new VaultRolledBackError(this.#place, `is at write ${now.seq} and has been at write ${state.seq}`)
-      }
-    }
+    this.#progress.note(stateOf(opened))
   }
 
   /** Runs `work` under the lock with the newest state in memory. */
@@ -275,26 +233,7 @@ export class Vault {
     } finally {
       this.#isAppending = false
     }
-    await this.#advance(generation)
-  }
-
-  async #advance(generation: VaultGeneration): Promise<void> {
-    const state = stateOf(generation)
-    this.#seen = state
-    await this.#anchored(async (anchor) => anchor.write(state))
-  }
-
-  async #anchored<A>(ask: (anchor: VaultAnchor) => PromiseLike<A>): Promise<A | undefined> {
-    if (this.#anchor === undefined) return undefined
-    try {
-      return await ask(this.#anchor)
-    } catch {
-      throw new ProviderUnavailableError({
-        provider: this.#place.provider,
-        reason: "anchor",
-        nextStep: `The anchor of ${quoted(this.#place.path)} failed, so it cannot be told whether the file is the newest one. Make the anchor reachable, then try again.`,
-      })
-    }
+    await this.#progress.advance(stateOf(generation))
   }
 
   async #existing(): Promise<VaultGeneration> {
@@ -335,7 +274,7 @@ export class Vault {
     const chunks = await generationBytes(from, { vault: from?.header.vault ?? vault, kek, keys: [first, ...rest] })
     await replaceFile(this.#place.path, chunks, { keepPrevious })
     await this.#refresh()
-    if (this.#generation !== undefined) await this.#advance(this.#generation)
+    if (this.#generation !== undefined) await this.#progress.advance(stateOf(this.#generation))
   }
 
   /** Writes that were accepted before it was closed are still carried out. */
@@ -346,14 +285,6 @@ export class Vault {
   /** Rewriting would forget that entries were lost whose names cannot be told. */
   #assertNameable({ log }: VaultGeneration): void {
     if (log.unknownDamage.any) throw new CorruptEntryError(this.#place, "An entry that cannot be named")
-  }
-
-  #missing(previous: string): ProviderUnavailableError {
-    return new ProviderUnavailableError({
-      provider: this.#place.provider,
-      reason: "missing",
-      nextStep: `${quoted(this.#place.path)} is gone. Put it back from a backup, or from ${quoted(previous)}; only where it was deleted on purpose, delete what is left of it, reset the anchor and restart.`,
-    })
   }
 
   #closed(): ProviderUnavailableError {

@@ -5,7 +5,7 @@
  */
 export { type EncryptedFileOptions, type EncryptedFileProvider, encryptedFileProvider } from "./EncryptedFile.ts"
 export { type InspectedKey, inspectVault, type VaultInspection } from "./inspectVault.ts"
-export type { VaultAnchor, VaultState } from "./Vault.ts"
+export type { VaultAnchor, VaultState } from "./VaultProgress.ts"
 export {
   CorruptEntryError,
   CorruptHeaderError,
