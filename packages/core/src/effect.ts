@@ -51,6 +51,7 @@ export { type KeywardErrorShape, taggedError, type TaggedErrorClass } from "./er
 export { StoreUnavailableError } from "./error/StoreError.ts"
 
 export type { CredentialProvider, ProviderItem } from "./credential/CredentialProvider.ts"
+export { type EncryptionSecret, type KeyDerivation, type KeySource, keySource } from "./credential/KeySource.ts"
 export type { HeldLease, Lease } from "./credential/Lease.ts"
 export {
   CredentialProviderNotRegisteredError,

@@ -4,10 +4,9 @@
  * Called by `sqlSecretProvider` and `SecretVault`. The same secrets as `@keyward/provider-encrypted-file` takes, so that one can take
  * the other's place.
  */
-import { createSecretKey, hkdfSync, type KeyObject, randomBytes, scrypt, webcrypto } from "node:crypto"
-import { InvalidProviderOptionsError } from "@keyward/core"
-import { ProviderDeniedError } from "@keyward/core/effect"
-import * as Redacted from "effect/Redacted"
+import { createSecretKey, hkdfSync, type KeyObject, webcrypto } from "node:crypto"
+import { type KeySource as CoreKeySource, keySource as sourceOf } from "@keyward/core/effect"
+import type * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 
 /** A 256-bit key: 32 bytes, or base64 or base64url of 32 bytes. */
@@ -39,9 +38,7 @@ export const VaultKdf = Schema.Union([
 ])
 export type VaultKdf = typeof VaultKdf.Type
 
-/** The parameters new passphrases are stretched with: OWASP's current recommendation for scrypt. */
-const SCRYPT_COST = { N: 2 ** 17, r: 8, p: 1 } as const
-const PASSPHRASE_MINIMUM = 8
+/** Every key's length. */
 export const KEY_BYTES = 32
 
 /** The key-encryption key of one vault, with what tells it from another. */
@@ -54,72 +51,12 @@ export interface KeyEncryptionKey {
 }
 
 /** Where the key-encryption key comes from. */
-export interface KeySource {
-  /** Derives the key for parameters that were stored; `undefined` when this kind of secret can never fit them. */
-  readonly derive: (vault: string, kdf: VaultKdf) => Promise<KeyEncryptionKey | undefined>
-  /** Derives the key with fresh parameters. */
-  readonly create: (vault: string) => Promise<KeyEncryptionKey>
-}
+export type KeySource = CoreKeySource<KeyEncryptionKey>
 
 /** Checks the secret and wraps it up. Throws `InvalidProviderOptionsError` when it cannot be one. */
-export const keySource = (provider: string, secret: SqlSecretKey): KeySource => {
-  const invalid = (option: string, problem: string): InvalidProviderOptionsError =>
-    new InvalidProviderOptionsError({ provider, option, problem })
-  if ((secret.key === undefined) === (secret.passphrase === undefined)) {
-    throw invalid("key", "Pass either `key` or `passphrase`, and not both.")
-  }
-  if (secret.passphrase !== undefined) {
-    const held = Redacted.isRedacted(secret.passphrase) ? secret.passphrase : Redacted.make(secret.passphrase)
-    const given: unknown = Redacted.value(held)
-    if (typeof given !== "string" || given.length < PASSPHRASE_MINIMUM) {
-      throw invalid("passphrase", `A passphrase has at least ${PASSPHRASE_MINIMUM} characters.`)
-    }
-    return passphraseSource(held)
-  }
-  const given = secret.key
-  if (typeof given === "function") return rawSource(() => fetchedKey(provider, given))
-  const bytes = keyBytes(given)
-  if (bytes === undefined) throw invalid("key", KEY_FORMS)
-  const held = Redacted.make(bytes)
-  return rawSource(() => Promise.resolve(Buffer.from(Redacted.value(held))))
-}
-
-const rawSource = (fetch: () => Promise<Buffer>): KeySource => {
-  const kdf: VaultKdf = { alg: "raw" }
-  const create = async (vault: string): Promise<KeyEncryptionKey> => keyEncryptionKey(vault, kdf, await fetch())
-  return { create, derive: async (vault, stored) => (stored.alg === "raw" ? create(vault) : undefined) }
-}
-
-const passphraseSource = (passphrase: Redacted.Redacted): KeySource => {
-  let last: { readonly parameters: string; readonly kek: KeyEncryptionKey } | undefined
-  return {
-    derive: async (vault, kdf) => {
-      if (kdf.alg !== "scrypt") return undefined
-      const parameters = JSON.stringify([vault, kdf])
-      if (last?.parameters !== parameters) {
-        last = { parameters, kek: await keyEncryptionKey(vault, kdf, await stretched(passphrase, kdf)) }
-      }
-      return last.kek
-    },
-    create: async (vault) => {
-      const kdf = { alg: "scrypt", ...SCRYPT_COST, salt: randomBytes(16).toString("base64url") } as const
-      const kek = await keyEncryptionKey(vault, kdf, await stretched(passphrase, kdf))
-      last = { parameters: JSON.stringify([vault, kdf]), kek }
-      return kek
-    },
-  }
-}
-
-const stretched = (passphrase: Redacted.Redacted, kdf: VaultKdf & { readonly alg: "scrypt" }): Promise<Buffer> => {
-  const { N, r, p, salt } = kdf
-  const maxmem = 128 * N * r + 128 * r * p + (1 << 20)
-  const text = Redacted.value(passphrase).normalize("NFC")
-  return new Promise((resolve, reject) => {
-    scrypt(text, Buffer.from(salt, "base64url"), KEY_BYTES, { N, r, p, maxmem }, (error, bytes) =>
-      error === null ? resolve(bytes) : reject(error),
-    )
-  })
-}
+export const keySource = (provider: string, secret: SqlSecretKey): KeySource =>
+  // New derivations are within the limits of `VaultKdf`, and stored ones were read by it.
+  sourceOf(provider, secret, (vault, kdf, material) => keyEncryptionKey(vault, kdf as VaultKdf, material))
 
 const keyEncryptionKey = async (vault: string, kdf: VaultKdf, material: Buffer): Promise<KeyEncryptionKey> => {
   const derived = (use: string, length: number): Buffer =>
@@ -131,26 +68,4 @@ const keyEncryptionKey = async (vault: string, kdf: VaultKdf, material: Buffer):
   wrapping.fill(0)
   signing.fill(0)
   return kek
-}
-
-const KEY_FORMS = "A key is 32 random bytes, or base64 of them; `openssl rand -base64 32` makes one."
-
-const fetchedKey = async (provider: string, fetch: () => PromiseLike<SqlSecretKeyMaterial>): Promise<Buffer> => {
-  const refused = (nextStep: string): ProviderDeniedError =>
-    new ProviderDeniedError({ provider, reason: "invalid_key", nextStep })
-  let fetched: SqlSecretKeyMaterial
-  try {
-    fetched = await fetch()
-  } catch {
-    throw refused("The function passed as `key` failed; its error is not repeated because it may hold the key.")
-  }
-  const bytes = keyBytes(fetched)
-  if (bytes === undefined) throw refused(`The function passed as \`key\` answered with something else. ${KEY_FORMS}`)
-  return bytes
-}
-
-const keyBytes = (given: SqlSecretKeyMaterial): Buffer | undefined => {
-  if (given instanceof Uint8Array) return given.length === KEY_BYTES ? Buffer.from(given) : undefined
-  if (typeof given !== "string" || !/^[A-Za-z0-9+/_-]{43}=?$/.test(given.trim())) return undefined
-  return Buffer.from(given.trim(), "base64")
 }

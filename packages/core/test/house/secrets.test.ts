@@ -13,6 +13,7 @@ const allowed = new Map([
   ["packages/core/src/auth/applyAuth.ts", "places the values in the request"],
   ["packages/core/src/auth/applyEnvironment.ts", "places the values in the environment of a process"],
   ["packages/core/src/credential/CredentialProvider.ts", "hands the value to providers written with Promises"],
+  ["packages/core/src/credential/KeySource.ts", "stretches the passphrase, or hands on the key, that seals secrets"],
   ["packages/core/src/executor/oauth/tokenItems.ts", "hashes tokens, to tell two of them apart"],
   ["packages/core/src/executor/Extensions.ts", "hands the value to plugins written with Promises that ask for it"],
   ["packages/core/src/executor/oauth/newSession.ts", "hands the state of a flow to the host that started it"],
@@ -29,14 +30,9 @@ const allowed = new Map([
   ["packages/core/src/oauth/signAssertion.ts", "signs assertions with the private key"],
   ["packages/core/src/oauth/sealedSession.ts", "encrypts what a flow under way keeps secret"],
   ["packages/core/src/testing/providerProbe.ts", "compares what a provider under test gave back"],
-  [
-    "packages/provider-encrypted-file/src/vaultKey.ts",
-    "stretches the passphrase, or imports the key, that seals secrets",
-  ],
   ["packages/provider-encrypted-file/src/vaultSeal.ts", "encrypts the value it stores"],
   ["packages/provider-keychain/src/Keychain.ts", "hands the value to the operating system"],
   ["packages/provider-onepassword/src/opCli.ts", "hands the service account token to the CLI in its environment"],
-  ["packages/store-sql/src/secretKey.ts", "stretches the passphrase, or imports the key, that seals secrets"],
   ["packages/store-sql/src/secretSeal.ts", "encrypts the value it stores"],
 ])
 
