@@ -17,6 +17,7 @@ export type ElicitationRequest =
       readonly message: string
       /** The tool's address. */
       readonly tool: string
+      /** A copy of what the tool will get. */
       readonly args: unknown
       /** The arguments as people should be shown them: JSON, cut, secrets hidden. */
       readonly arguments: ReadonlyArray<{ readonly name: string; readonly value: string }>

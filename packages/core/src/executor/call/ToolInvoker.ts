@@ -20,6 +20,7 @@ import { andThen } from "../andThen.ts"
 import type { EventBody } from "../ExecutorEvent.ts"
 import { isGranted } from "../oauth/GrantedConnection.ts"
 import { resultWithWayOn } from "../oauth/renewalUrl.ts"
+import { copyArguments } from "../../policy/copyArguments.ts"
 import { askApproval } from "../policies/askApproval.ts"
 import { blockedError, decisionOn } from "../policies/policyCheck.ts"
 import type { Resources } from "../Resources.ts"
@@ -30,7 +31,7 @@ import { type ArgumentValidator, knownValidator, validatorOf } from "./ArgumentV
 import { callableTool } from "./callableTool.ts"
 import type { CallTrace } from "./CallTrace.ts"
 import { type ExecuteOptions, ToolCall } from "./ToolCall.ts"
-import { invalidArguments, resultOf } from "./toolFailures.ts"
+import { invalidArguments, notApprovable, resultOf } from "./toolFailures.ts"
 
 /** What a call can fail with, beyond what its result says. */
 export type ExecuteError =
@@ -70,7 +71,7 @@ const callTool = (
   resources: Resources,
   selected: SelectedConnection,
   name: string,
-  args: unknown,
+  given: unknown,
   options: ExecuteOptions | undefined,
   trace: CallTrace | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> =>
@@ -80,6 +81,12 @@ const callTool = (
       return andThen(callableTool(resources, selected, catalog, name), (tool) =>
         andThen(decisionOn(resources, selected, tool, trace), (decision): Effect.Effect<ToolResult, ExecuteError> => {
           if (decision.action === "block") return Effect.fail(blockedError(selected, tool.name, decision))
+          const handler = options?.onElicitation ?? resources.onElicitation
+          const isAsked = decision.action !== "approve" && handler !== "accept-all"
+          // What a person is asked about is what is called, whoever else holds the arguments meanwhile.
+          const taken = isAsked ? copyArguments(given) : { copy: given }
+          if (taken === undefined) return Effect.succeed(notApprovable)
+          const args = taken.copy
           return andThen(validatorFor(resources, plugin, selected.integration, tool), (issuesOf) => {
             const issues = issuesOf(args)
             if (issues.length > 0) return Effect.succeed(invalidArguments(issues))
@@ -90,8 +97,8 @@ const callTool = (
               return Effect.flatMap(
                 askApproval(
                   resources,
-                  { selected, tool, args, decision, conversation: options?.conversation },
-                  options?.onElicitation ?? resources.onElicitation,
+                  { selected, tool, args, given, decision, conversation: options?.conversation },
+                  handler,
                   trace,
                 ),
                 (instead) => (instead === undefined ? call.invoke(plugin) : Effect.succeed(instead)),

@@ -118,6 +118,18 @@ export const notApprovableLater: ToolResult = {
   },
 }
 
+/** That the call needs an approval, and that its arguments could become others while a person reads. */
+export const notApprovable: Extract<ToolResult, { ok: false }> = {
+  ok: false,
+  error: {
+    code: "invalid_arguments",
+    message:
+      "A person has to approve this call, and the arguments hold something of which no copy can be kept meanwhile: a function, a stream, an accessor, a cycle or an instance of a class. Nobody was asked and nothing was sent; pass plain values, dates or bytes.",
+    retryable: false,
+    details: { issues: [{ path: "", expected: "must be plain data, dates or bytes" }] },
+  },
+}
+
 const statusOf = (
   failure: ConnectionCredentialError,
   upstream: ToolFailure | undefined,

@@ -198,7 +198,7 @@ export const resolvePolicy = (
     const approval =
       (given === undefined && conversation === undefined) || decision.action !== "require_approval"
         ? undefined
-        : yield* standingApproval(resources, { selected, tool, args, decision, conversation })
+        : yield* standingApproval(resources, { selected, tool, args, given: args, decision, conversation })
     return {
       action: decision.action,
       from: decision.rules.length > 0 ? "rule" : "default",

@@ -22,7 +22,7 @@ import {
   usableTemplate,
 } from "../select/ConnectionSelector.ts"
 import { catalogOf } from "../tools/Catalogs.ts"
-import { type ApprovalQuestion, approvalQuestion } from "./approvalQuestion.ts"
+import { type ApprovalQuestion, approvalQuestion, areArgumentsUnchanged } from "./approvalQuestion.ts"
 import { blockedError, decisionOn } from "./policyCheck.ts"
 
 /** What a call that was agreed to can fail with after all. */
@@ -54,7 +54,7 @@ export const agreedCall = (
     if ("ok" in usable) return usable
     const now = yield* approvalQuestion(resources, { ...call, selected, tool })
     const isAllowed = modeAllows(identityModeOf(selected.integration), row.owner)
-    return isAllowed && holdsFor(now) === holdsFor(question)
+    return isAllowed && holdsFor(now) === holdsFor(question) && areArgumentsUnchanged(question)
       ? undefined
       : yield* Effect.fail(new ElicitationDeclinedError({ tool: question.tool, action: "changed" }))
   })

@@ -25,7 +25,10 @@ import type { SelectedConnection } from "../select/ConnectionSelector.ts"
 export interface CallInQuestion {
   readonly selected: SelectedConnection
   readonly tool: ToolDef
+  /** A copy that nobody else holds. */
   readonly args: unknown
+  /** What it was made of: if that changes while a person reads, the call is not made. */
+  readonly given: unknown
   readonly decision: Decision
   /** What the host says the call belongs to. */
   readonly conversation: string | undefined
@@ -86,6 +89,10 @@ const questionOf = (call: CallInQuestion, agent: string | null): ApprovalQuestio
     ],
   }
 }
+
+/** Whether the arguments that a caller passed are what they were when they were asked about; of what is no plain data nobody knows. */
+export const areArgumentsUnchanged = ({ canonical, call }: ApprovalQuestion): boolean =>
+  canonical === undefined || canonicalArguments(call.given) === canonical
 
 /** The hashes under which such a call finds its approvals, of every key of the host. */
 export const keysOf = (keys: ApprovalKeys, question: ApprovalQuestion): ReadonlyArray<string> =>

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { ApprovalRecord, ApprovalScope } from "../../policy/Approval.ts"
 import { isSigned } from "../../policy/approvalSignature.ts"
-import { canonicalArguments } from "../../policy/canonicalArguments.ts"
+import { copyArguments } from "../../policy/copyArguments.ts"
 import { ElicitationDeclinedError, type ElicitationHandler, requireApproval } from "../../tool/Elicitation.ts"
 import type { ToolResult } from "../../tool/ToolResult.ts"
 import { announce, eventOf, type RowEvent } from "../announce.ts"
@@ -22,6 +22,7 @@ import {
   type ApprovalQuestion,
   approvalQuestion,
   approvalRecord,
+  areArgumentsUnchanged,
   type CallInQuestion,
   keysOf,
   newApprovalId,
@@ -151,7 +152,7 @@ const askNow = (
   handler: Exclude<ElicitationHandler, "defer"> | undefined,
 ): Effect.Effect<Answer, ElicitationDeclinedError> =>
   Effect.gen(function* () {
-    const { tool, what, arguments: shown, canonical, call } = question
+    const { tool, what, arguments: shown, call } = question
     const id = newApprovalId(yield* Clock.currentTimeMillis)
     if (handler !== undefined) announceApproval(resources, question, { type: "approval.requested", approval: id })
     const asked = requireApproval(
@@ -160,7 +161,8 @@ const askNow = (
         kind: "approval",
         message: what,
         tool,
-        args: call.args,
+        // A copy of its own, since the host's code could change it too.
+        args: copyArguments(call.args)?.copy,
         arguments: shown,
         ...(call.conversation === undefined ? {} : { conversation: call.conversation }),
       },
@@ -179,7 +181,7 @@ const askNow = (
       Effect.sync(() => told(action === "changed" ? "cancel" : action)),
     )
     // Whoever holds the arguments could have changed them while the person read them.
-    if (canonicalArguments(call.args) !== canonical) {
+    if (!areArgumentsUnchanged(question)) {
       told("cancel")
       return yield* Effect.fail(new ElicitationDeclinedError({ tool, action: "changed" }))
     }

@@ -69,6 +69,7 @@ const ask = (
         selected,
         tool,
         args,
+        given: args,
         decision,
         conversation: undefined,
         again: (now) => Effect.as(checkFetch(now, method), tool),

@@ -493,6 +493,36 @@ describe("the host's handler", () => {
     expect(await alice.approvals.list()).toEqual([])
   })
 
+  it.each<[string, () => Record<string, unknown>]>([
+    ["a date", () => ({ when: new Date(0) })],
+    ["bytes", () => ({ file: Uint8Array.of(1) })],
+    ["more than 1 MB", () => ({ blob: "x".repeat(1_100_000) })],
+  ])("is asked about what is called, whatever becomes of arguments with %s", async (_, extra) => {
+    const args: Record<string, unknown> = { repo: "harmless", ...extra() }
+    const { alice, asked, runs } = await setAsking((request) => {
+      args["repo"] = "precious"
+      if (request.kind === "approval") (request.args as Record<string, unknown>)["repo"] = "dear"
+      return { action: "accept" }
+    })
+    expect(await alice.execute(address, args)).toMatchObject({ ok: true })
+    expect(runs).toEqual([{ ...extra(), repo: "harmless" }])
+    expect(asked[0]).toMatchObject({ message: expect.stringContaining('"harmless"') as string })
+  })
+
+  it("is not asked about what could become something else while a person reads", async () => {
+    const { alice, asked, runs } = await setAsking(() => ({ action: "accept" }))
+    const changing = Object.defineProperty({}, "id", { get: () => Math.random(), enumerable: true })
+    for (const args of [{ run: () => 1 }, { changing }, { stream: new ReadableStream() }]) {
+      expect(failureOf(await alice.execute(address, args))).toMatchObject({
+        code: "invalid_arguments",
+        message: expect.stringContaining("Nobody was asked") as string,
+      })
+    }
+    expect([asked, runs]).toEqual([[], []])
+    // Where nobody is asked, they are the host's own business.
+    expect(await alice.execute(address, { run: () => 1 }, { onElicitation: "accept-all" })).toMatchObject({ ok: true })
+  })
+
   it.each<[string, (executor: Executor) => Promise<unknown>, object]>([
     [
       "a rule blocks the tool",
