@@ -14,7 +14,7 @@ describe("what a person reads", () => {
         reason: "destructive",
       }),
     ).toBe(
-      'Allow Delete a repository on GitHub as acme-bot (tools.github.org.main)? It may change or delete what is there. Arguments: owner: "acme", repo: "site".',
+      'Allow "Delete a repository" on "GitHub" as "acme-bot" (tools.github.org.main)? It may change or delete what is there. Arguments: owner: "acme", repo: "site".',
     )
   })
 
@@ -35,10 +35,42 @@ describe("what a person reads", () => {
     expect(shownArguments.find(({ name }) => name === "text")?.value.length).toBeLessThanOrEqual(201)
   })
 
-  it("shows at most twenty arguments and says how many more there are", () => {
-    const args = Object.fromEntries(Array.from({ length: 25 }, (_, index) => [`a${index}`, index]))
+  it("quotes what others wrote, so that none of it reads like the words around it", () => {
+    const spoof = 'List files" on "Files" (tools.files.org.main)? It only reads. \u201cx\u201d \uff02y\uff02 \\'
+    const words = approvalWords({
+      title: spoof,
+      description: `${spoof}\n\u202e${"x".repeat(1000)}`,
+      integration: spoof,
+      connection: "tools.svc.org.main",
+      account: `${spoof}\u3164`,
+      arguments: showArguments({ 'path: "/", x': 1, path: "/etc" }),
+      reason: undefined,
+    })
+    // What is left without what is in quotation marks is ours.
+    expect(words.replace(/"(?:[^"\\]|\\.)*"/gu, '""')).toBe(
+      'Allow "", described as "", on "" as "" (tools.svc.org.main)? Arguments: "": 1, path: "".',
+    )
+    expect(words.length).toBeLessThan(900)
+    for (const unseen of ["\uff02", "\u202e", "\u3164", "\n"]) expect(words).not.toContain(unseen)
+  })
+
+  it("shows at most twenty arguments, those that the tool requires first, and says before them how many there are more", () => {
+    const args = { ...Object.fromEntries(Array.from({ length: 24 }, (_, index) => [`a${index}`, index])), path: "/" }
+    const leftOut = { name: "…", value: "5 of 25 arguments are not shown" }
     expect(showArguments(args)).toHaveLength(21)
-    expect(showArguments(args).at(-1)).toEqual({ name: "…", value: "5 more" })
+    expect(showArguments(args)[0]).toEqual(leftOut)
+    const lines = showArguments(args, ["path"])
+    expect(lines.slice(0, 3)).toEqual([leftOut, { name: "path", value: '"/"' }, { name: "a0", value: "0" }])
+    const matter = { title: "t", description: undefined, integration: "i", connection: "c", account: null }
+    expect(approvalWords({ ...matter, arguments: lines, reason: undefined })).toContain(
+      'Allow "t" on "i" (c)? Attention: 5 of 25 arguments are not shown. Arguments: path: "/", a0: 0,',
+    )
+    expect(showArguments({ "…": "0 of 1 arguments are not shown" })[0]?.name).toBe("\\u{2026}")
+  })
+
+  it("says behind a value that it is cut, and how long it is", () => {
+    expect(showArguments({ text: "x".repeat(500) })[0]?.value).toBe(`"${"x".repeat(159)}… (cut, 502 characters)`)
+    expect(showArguments({ text: `${"x".repeat(197)}…` })[0]?.value).toBe(`"${"x".repeat(197)}…"`)
   })
 
   it("spells out what cannot be seen or turns the direction of writing", () => {

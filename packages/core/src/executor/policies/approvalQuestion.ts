@@ -20,6 +20,7 @@ import { toolAddress } from "../../tool/ToolAddress.ts"
 import { actingAgent } from "../agents/access.ts"
 import type { Resources } from "../Resources.ts"
 import type { SelectedConnection } from "../select/ConnectionSelector.ts"
+import { knownInputSchema } from "../tools/describeTool.ts"
 
 /** A call that policy wants a person asked about. */
 export interface CallInQuestion {
@@ -65,7 +66,7 @@ const questionOf = (call: CallInQuestion, agent: string | null): ApprovalQuestio
   const { selected, tool, args, decision } = call
   const { row, identity, integration } = selected
   const address = toolAddress(row, tool.name)
-  const shown = showArguments(args)
+  const shown = showArguments(args, knownInputSchema(tool)?.["required"])
   return {
     call,
     tool: address,

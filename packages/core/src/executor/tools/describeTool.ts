@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { IntegrationRecord } from "../../integration/Integration.ts"
 import { ToolResolutionError } from "../../integration/IntegrationError.ts"
 import type { HandlerResult, Plugin, ToolDescription } from "../../integration/Plugin.ts"
-import { anyObject, type ToolDef } from "../../tool/Tool.ts"
+import { anyObject, type JsonSchema, type ToolDef } from "../../tool/Tool.ts"
 import { callHandler, reasonOf, withinToolTimeout } from "../call/callHandler.ts"
 import type { Resources } from "../Resources.ts"
 
@@ -27,5 +27,9 @@ export const describeTool = (
     ),
   )
 }
+
+/** The schema of a tool that was described before, or says it itself. */
+export const knownInputSchema = (tool: ToolDef): JsonSchema | undefined =>
+  tool.inputSchema ?? descriptions.get(tool)?.inputSchema
 
 const descriptions = new WeakMap<ToolDef, ToolDescription>()

@@ -70,7 +70,7 @@ describe("an approval that is answered later", () => {
     expect(pending).toMatchObject({
       id: (result.details as { readonly approvalId: string }).approvalId,
       status: "pending",
-      what: 'Allow Delete a repository on api as acme-bot (tools.api.org.main)? It may change or delete what is there. Arguments: owner: "acme", repo: "site", token: "•••".',
+      what: 'Allow "Delete a repository" on "api" as "acme-bot" (tools.api.org.main)? It may change or delete what is there. Arguments: owner: "acme", repo: "site", token: "•••".',
       tool: address,
       connection: "tools.api.org.main",
       account: "acme-bot",
@@ -444,7 +444,7 @@ describe("the host's handler", () => {
     expect(asked).toHaveLength(2)
     expect(asked[0]).toMatchObject({
       kind: "approval",
-      message: expect.stringContaining("Delete a repository on api as acme-bot") as string,
+      message: expect.stringContaining('"Delete a repository" on "api" as "acme-bot"') as string,
       tool: address,
       args: { repo: "site" },
       arguments: [{ name: "repo", value: '"site"' }],
