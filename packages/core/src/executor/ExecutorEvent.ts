@@ -5,7 +5,7 @@
  */
 import type { Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
-import type { Access } from "../policy/AccessScope.ts"
+import type { AccessScope } from "../policy/AccessScope.ts"
 import type { ApprovalScope } from "../policy/Approval.ts"
 import type { PolicyAction } from "../policy/Policy.ts"
 import type { ShareRecipient } from "../policy/Share.ts"
@@ -19,6 +19,14 @@ interface EventBase {
   readonly subject: string | null
   /** The id of the agent that acts, where one does. */
   readonly agent?: string
+}
+
+/** Of a connection that is shared with whoever acts, whose `connection` is the name under which they have it. */
+export interface LentConnection {
+  /** Its owner, who shared it. */
+  readonly sharedBy?: string
+  /** Its owner's own address of it. */
+  readonly sharedConnection?: string
 }
 
 interface ConnectionEventBase extends EventBase {
@@ -56,20 +64,23 @@ export type ExecutorEvent =
       /** The id of the agent that it is about. */
       readonly agentId: string
     })
-  | (ConnectionEventBase & {
-      readonly type: "grant.added"
-      /** The id of the agent that was granted the connection. */
-      readonly agentId: string
-      /** The id of the agent that handed it on, where one did. */
-      readonly delegatedBy?: string
-      readonly access: ReadonlyArray<Access>
-    })
+  | (ConnectionEventBase &
+      LentConnection &
+      AccessScope & {
+        readonly type: "grant.added"
+        /** The id of the agent that was granted the connection. */
+        readonly agentId: string
+        /** The id of the agent that handed it on, where one did. */
+        readonly delegatedBy?: string
+      })
   | (ConnectionEventBase & { readonly type: "grant.revoked"; readonly agentId: string; readonly delegatedBy?: string })
-  | (ConnectionEventBase & {
-      readonly type: "share.added"
-      readonly with: ShareRecipient
-      readonly access: ReadonlyArray<Access>
-    })
+  | (ConnectionEventBase &
+      AccessScope & {
+        readonly type: "share.added"
+        readonly with: ShareRecipient
+        /** The address under which the recipient has it. */
+        readonly as: string
+      })
   | (ConnectionEventBase & { readonly type: "share.removed"; readonly with: ShareRecipient })
   /** The store cannot be read, and calls go on with what is in memory, for a while; then, that it answers again. */
   | (EventBase & { readonly type: "store.away"; readonly reason: string })
@@ -106,7 +117,8 @@ export type ExecutorEvent =
       readonly reason: string
     })
   /** A credential could not be resolved or was turned down; `code` as in `ConnectionCredentialError`. */
-  | (ConnectionEventBase & { readonly type: "credential.failed"; readonly code: string; readonly reason: string })
+  | (ConnectionEventBase &
+      LentConnection & { readonly type: "credential.failed"; readonly code: string; readonly reason: string })
   | (ConnectionEventBase & {
       readonly type: "oauth.started" | "oauth.completed" | "oauth.cancelled"
       /** The slug of the OAuth app and whose it is. */
@@ -183,18 +195,40 @@ export type ExecutorEvent =
       /** Addresses of the connections that may be meant. */
       readonly candidates?: ReadonlyArray<string> | undefined
     })
-  /** A request through `connections.fetch` has ended. */
-  | (ConnectionEventBase & {
-      readonly type: "connection.fetched"
-      readonly method: string
-      /** The response's status, or why there is none: a code, an error's name, or `aborted`. */
+  /**
+   * A call that was refused before it came to an integration's accounts or to a connection: what it named, as far as that is clear.
+   * `outcome` is a result's code or an error's name.
+   */
+  | (EventBase & {
+      readonly type: "call.refused"
+      readonly integration?: string
+      /** The connection's address, whether there is one or not. */
+      readonly connection?: string
+      readonly tool?: string
+      /** What was given instead of an address. */
+      readonly address?: string
       readonly outcome: string
-      /** The origin that answered; absent when none did. */
-      readonly destination?: string | undefined
-      readonly durationMs: number
     })
+  /** Somebody was not, or no longer, taken for an agent; `code` is the error's name. */
+  | (EventBase & {
+      readonly type: "agent.refused"
+      /** The id of the agent that was asked for, where one was. */
+      readonly agentId?: string
+      readonly code: string
+    })
+  /** A request through `connections.fetch` has ended, or was refused; besides, what `CalledTrace` tells of it. */
+  | (ConnectionEventBase &
+      LentConnection &
+      Readonly<CalledTrace> & {
+        readonly type: "connection.fetched"
+        readonly method: string
+        /** The response's status, or why there is none: a code, an error's name, or `aborted`. */
+        readonly outcome: string
+        readonly durationMs: number
+      })
   /** A call came to its end; besides, what `CalledTrace` tells of it. */
   | (ConnectionEventBase &
+      LentConnection &
       Readonly<CalledTrace> & {
         readonly type: "tool.called"
         readonly tool: string

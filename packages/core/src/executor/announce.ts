@@ -3,7 +3,8 @@
  */
 import { connectionAddress, type ConnectionRef } from "../connection/ConnectionRef.ts"
 import type { Identity } from "../identity/Identity.ts"
-import type { EventBody } from "./ExecutorEvent.ts"
+import type { VisibleConnection } from "./agents/access.ts"
+import type { EventBody, LentConnection } from "./ExecutorEvent.ts"
 import type { Resources } from "./Resources.ts"
 
 /** An event about one connection, before it names the connection. */
@@ -17,6 +18,10 @@ export type RowEvent = EventBody extends infer Event
 export const announce = (resources: Resources, identity: Identity, ref: ConnectionRef, event: RowEvent): void => {
   if (resources.hasListener) resources.emit(identity, eventOf(ref, event))
 }
+
+/** Whose a connection is that is shared with whoever acts, and what its owner calls it; nothing of one's own. */
+export const lentBy = ({ lender }: Pick<VisibleConnection, "lender">): LentConnection =>
+  lender === undefined ? {} : { sharedBy: lender.row.subject, sharedConnection: connectionAddress(lender.row) }
 
 /** The event, with the connection's name. */
 export const eventOf = (ref: ConnectionRef, event: RowEvent): EventBody => ({

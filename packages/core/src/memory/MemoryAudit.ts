@@ -10,7 +10,7 @@ import { getOrMake } from "./getOrMake.ts"
 export const memoryAudit = (): AuditStore => {
   const tenants = new Map<string, Trail>()
   return {
-    head: (tenant) => Effect.sync(() => tenants.get(tenant)?.head),
+    head: (tenant) => Effect.sync(() => copyOf(tenants.get(tenant)?.head)),
     append: (tenant, first, link) =>
       Effect.sync(() => {
         const trail = getOrMake(tenants, tenant, (): Trail => ({ head: undefined, entries: [], ids: new Set() }))
@@ -34,7 +34,7 @@ export const memoryAudit = (): AuditStore => {
         for (let index = firstAfter(entries, query.after ?? 0); index < entries.length; index += 1) {
           const entry = entries[index]
           if (found.length >= query.limit || entry === undefined) break
-          if (isAskedFor(entry, query)) found.push(entry)
+          if (isAskedFor(entry, query)) found.push(copyOf(entry))
         }
         return found
       }),
@@ -46,6 +46,9 @@ interface Trail {
   readonly entries: Array<AuditEntry>
   readonly ids: Set<string>
 }
+
+/** Whoever is given something may change it; what is kept stays as it was written. */
+const copyOf = <A>(kept: A): A => structuredClone(kept)
 
 const isAskedFor = (entry: AuditEntry, query: AuditQuery): boolean =>
   (query.subject === undefined || entry.subject === query.subject) &&

@@ -92,14 +92,14 @@ describe("events", () => {
     ])
   })
 
-  it("tell nothing of what did not happen", async () => {
+  it("tell of changes that did not happen and of lists nothing, and of a call that it was refused", async () => {
     const { executor, events } = await setStage()
     await rejectionOf(executor.connections.create({ ...main, template: "nope" }))
     await rejectionOf(executor.connections.remove(main))
     await rejectionOf(executor.execute(toolOfMain()))
     await executor.connections.list()
     await executor.tools.list()
-    expect(events).toEqual([])
+    expect(events).toMatchObject([{ type: "call.refused", tool: "call", outcome: "ConnectionNotFoundError" }])
   })
 
   it.each<[string, () => unknown]>([

@@ -5,6 +5,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { Connection } from "../../connection/Connection.ts"
 import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import type { ConnectionRef } from "../../connection/ConnectionRef.ts"
@@ -102,15 +103,20 @@ export const asAgent = (
   Effect.suspend((): Effect.Effect<EffectAgentExecutor, AsAgentError> => {
     // Hosts hand this through from outside.
     const given: unknown = idOrKey
-    if (typeof given !== "string") return Effect.fail(new AgentNotFoundError({ agent: typeof given }))
+    const refuse = <E extends AsAgentError>(error: E, agentId?: string): Effect.Effect<never, E> =>
+      Effect.suspend(() => {
+        tellRefused(resources, identity, error, agentId)
+        return Effect.fail(error)
+      })
+    if (typeof given !== "string") return refuse(new AgentNotFoundError({ agent: typeof given }))
     if (isAgentKey(idOrKey)) {
       const id = agentOfKey(idOrKey)
       return id === undefined
-        ? Effect.fail(new InvalidAgentKeyError())
+        ? refuse(new InvalidAgentKeyError())
         : asVerifiedAgent(resources, identity, id, hashAgentKey(idOrKey))
     }
     return resources.sealedIdentity?.isRequired === true
-      ? Effect.fail(new AgentKeyRequiredError({ agent: idOrKey }))
+      ? refuse(new AgentKeyRequiredError({ agent: idOrKey }), idOrKey)
       : asVerifiedAgent(resources, identity, idOrKey)
   })
 
@@ -137,7 +143,16 @@ class Admission {
     this.#keyHash = keyHash
   }
 
+  /** Tells the host of whom is refused. */
   admit(): Effect.Effect<AgentRecord, AgentAdmissionError> {
+    const found = this.#found()
+    if (!this.#resources.hasListener || (Exit.isExit(found) && Exit.isSuccess(found))) return found
+    return Effect.tapError(found, (error) =>
+      Effect.sync(() => tellRefused(this.#resources, this.identity, error, this.identity.agent)),
+    )
+  }
+
+  #found(): Effect.Effect<AgentRecord, AgentAdmissionError> {
     return andThen(
       actingAgent(this.#resources, this.identity),
       (agent): Effect.Effect<AgentRecord, AgentAdmissionError> => {
@@ -155,6 +170,18 @@ class Admission {
       },
     )
   }
+}
+
+/** Whoever was refused did not act as the agent. */
+const tellRefused = (
+  resources: Resources,
+  { tenant, subject }: Identity,
+  error: AsAgentError,
+  agentId: string | undefined,
+): void => {
+  if (!resources.hasListener || error._tag === "StoreUnavailableError") return
+  const about = agentId === undefined ? {} : { agentId }
+  resources.emit({ tenant, subject }, { type: "agent.refused", ...about, code: error._tag })
 }
 
 const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAgentExecutor => {

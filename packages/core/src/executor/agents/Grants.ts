@@ -28,7 +28,7 @@ import {
   toGrant,
 } from "../../policy/Grant.ts"
 import { parseConnectionAddress } from "../../tool/ToolAddress.ts"
-import { eventOf } from "../announce.ts"
+import { eventOf, lentBy } from "../announce.ts"
 import { commitChange } from "../audit/commitChange.ts"
 import { checkedPage } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
@@ -269,8 +269,9 @@ const write = (
       ...scope,
       grantedAt: yield* Clock.currentTimeMillis,
     }
-    const { access } = scope
-    const added = eventOf(selected.row, { type: "grant.added", agentId: grantee.id, access, ...by(record) })
+    const { access, tools, expiresAt } = scope
+    const given = { agentId: grantee.id, access, tools, expiresAt, ...by(record), ...lentBy(selected) }
+    const added = eventOf(selected.row, { type: "grant.added", ...given })
     yield* commitChange(resources, selected.identity, resources.store.access.putGrant(record), added)
     return toGrant(record)
   })

@@ -134,7 +134,16 @@ const put = (
 ): Effect.Effect<boolean, StoreUnavailableError> =>
   Effect.gen(function* () {
     const { access, connections } = resources.store
-    const added = eventOf(record.connection, { type: "share.added", with: record.with, access: record.access })
+    const { with: recipient, access: allowed, tools, expiresAt } = record
+    const { as } = toShare(record)
+    const added = eventOf(record.connection, {
+      type: "share.added",
+      with: recipient,
+      as,
+      access: allowed,
+      tools,
+      expiresAt,
+    })
     const write = commitChange(resources, identity, access.putShare(record), added)
     const { integration } = record.connection
     if (record.with.subject !== undefined) {
@@ -143,10 +152,10 @@ const put = (
       if ((yield* connections.get(own)) !== undefined) return false
     }
     if (yield* write) return true
-    const { tenant, with: recipient } = record
+    const { tenant } = record
     const caller = { tenant, subject: recipient.subject ?? null, agent: recipient.agent ?? null }
     const { shares } = yield* access.ofCaller(caller)
-    const standing = shares.find(({ as, connection }) => as === record.as && connection.integration === integration)
+    const standing = shares.find((share) => share.as === record.as && share.connection.integration === integration)
     if (standing === undefined) return false
     // One whose connection is gone, which nobody could tidy up in time, has no claim to the name.
     const row = yield* connections.get(standing.connection)

@@ -41,6 +41,8 @@ export class AuditLog {
   readonly #name = randomUUID()
   #count = 0
   #size = 0
+  /** Places of calls that have not ended. */
+  #reserved = 0
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #failures = 0
@@ -50,16 +52,23 @@ export class AuditLog {
     this.#options = options
   }
 
-  /** Whether entries would be lost now. */
-  get isFull(): boolean {
-    return this.#size >= this.#options.maxPending
+  /** Keeps a place for the entry of a call that is to begin; answers whether there was one. */
+  reserve(): boolean {
+    if (this.#isFull || this.#isClosed) return false
+    this.#reserved += 1
+    return true
+  }
+
+  /** Gives a place back, which the entry takes that is recorded next. */
+  release(): void {
+    this.#reserved -= 1
   }
 
   /** Takes an event in; `shown` are its call's arguments, redacted. */
   record(event: ExecutorEvent, shown: string | undefined): void {
     if (!isAudited(event)) return
     const pending = this.#pendingOf(event.tenant)
-    if (this.isFull || this.#isClosed) {
+    if (this.#isFull || this.#isClosed) {
       if (pending.lost === 0) this.#options.tell(event.tenant, { type: "audit.lost", entries: 1, reason: "full" })
       pending.lost += 1
       return
@@ -108,6 +117,10 @@ export class AuditLog {
       if (entries > 0) this.#options.tell(tenant, { type: "audit.lost", entries, reason: "closed" })
     }
   })
+
+  get #isFull(): boolean {
+    return this.#size + this.#reserved >= this.#options.maxPending
+  }
 
   #pendingOf(tenant: string): Pending {
     const known = this.#tenants.get(tenant)

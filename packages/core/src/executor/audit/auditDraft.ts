@@ -35,6 +35,7 @@ const isKept: Readonly<Record<ExecutorEvent["type"], boolean>> = {
   "agent.removed": true,
   "agent.key_rotated": true,
   "agent.key_revoked": true,
+  "agent.refused": true,
   "grant.added": true,
   "grant.revoked": true,
   "share.added": true,
@@ -59,6 +60,7 @@ const isKept: Readonly<Record<ExecutorEvent["type"], boolean>> = {
   "approval.answered": true,
   "approval.used": true,
   "account.not_selected": true,
+  "call.refused": true,
   "tool.called": true,
   "audit.pruned": true,
   "audit.lost": true,
@@ -86,18 +88,20 @@ export const auditDraft = ({ id, event, shown }: AuditedEvent): AuditDraft => {
     subject,
     agent: agent ?? null,
     type,
-    integration: integration ?? null,
-    connection: connection ?? null,
-    tool: toolName(connection, tool),
+    integration: textOf(integration),
+    connection: textOf(connection),
+    tool: textOf(toolName(connection, tool)),
     identityMode: identityMode ?? null,
     chosenBy: chosenBy ?? null,
     decision: decision ?? null,
     rule: rule ?? null,
     destination: destination ?? null,
-    outcome: outcome ?? null,
+    outcome: textOf(outcome),
     durationMs: durationMs === undefined ? null : Math.round(durationMs * 1000) / 1000,
     // Without what is undefined, as every store will give it back.
-    details: JSON.parse(JSON.stringify(details)) as Readonly<Record<string, AuditValue>>,
+    details: JSON.parse(JSON.stringify(details, (_, value: unknown) => shortened(value))) as Readonly<
+      Record<string, AuditValue>
+    >,
     arguments: shown ?? null,
   }
 }
@@ -116,6 +120,21 @@ interface Told {
   readonly durationMs?: number
   readonly [detail: string]: unknown
 }
+
+/** No text of an entry is longer: names come from models too, and what is kept for long must not be theirs to make large. */
+const longestText = 2000
+
+/** Whoever names something may name what is no text. */
+const textOf = (value: unknown): string | null => {
+  if (value === undefined || value === null) return null
+  return shortText(typeof value === "string" ? value : typeof value)
+}
+
+const shortened = (value: unknown): unknown => (typeof value === "string" ? shortText(value) : value)
+
+const shortText = (text: string): string =>
+  // Half of a character is none.
+  text.length <= longestText ? text : `${text.slice(0, longestText).replace(/[\ud800-\udbff]$/, "")}…`
 
 /** Approvals name a tool by its address. */
 const toolName = (connection: string | undefined, tool: string | undefined): string | null =>

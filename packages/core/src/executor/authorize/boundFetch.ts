@@ -9,20 +9,26 @@ import { connectionAddress, connectionKey, type ConnectionRef } from "../../conn
 import type { UnboundRequest } from "../../http/standardFetch.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { Fetch } from "../../integration/Plugin.ts"
-import { announce } from "../announce.ts"
+import { announce, lentBy } from "../announce.ts"
 import { rejection } from "../call/CallRecord.ts"
+import type { CallTrace } from "../call/CallTrace.ts"
 import { inSpan, type SpanPlace } from "../inSpan.ts"
 import type { Resources } from "../Resources.ts"
 import { selectConnection, type SelectedConnection } from "../select/ConnectionSelector.ts"
 import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
 import { storedCredential } from "./CredentialSource.ts"
+import { type RequestTrace, toldRequest } from "./toldRequest.ts"
 
 /** What is done around each request of a bound `fetch`. */
 export interface BoundFetchOptions {
   /** Whether the caller may use the connection at all, looked up first. */
   readonly admitted: Effect.Effect<void, Error>
   /** Whether a request may be sent; a person may be asked, which takes as long as it does. */
-  readonly check: (selected: SelectedConnection, request: UnboundRequest) => Effect.Effect<void, Error>
+  readonly check: (
+    selected: SelectedConnection,
+    request: UnboundRequest,
+    trace: CallTrace | undefined,
+  ) => Effect.Effect<void, Error>
   /** Whether the host is told of each request; a plugin's are part of a call. */
   readonly isTold: boolean
   /** The failure of a credential as it is told, such as with a page to visit. */
@@ -53,65 +59,53 @@ export const boundFetch = (
   const place = (): SpanPlace => ({
     attributes: { connection: connectionAddress(ref), integration: ref.integration },
   })
-  return toFetch((request) =>
-    inSpan(resources, "keyward.fetch", place, () =>
-      Effect.flatMap(
-        Effect.tap(
-          inSpan(resources, "keyward.select", place, () =>
-            Effect.andThen(
-              isNameable,
-              Effect.suspend(() => selectConnection(resources, identity, ref)),
-            ),
+  const send = (request: UnboundRequest, trace?: RequestTrace): Effect.Effect<AuthorizedResponse, Error> =>
+    Effect.flatMap(
+      Effect.tap(
+        inSpan(resources, "keyward.select", place, () =>
+          Effect.andThen(
+            isNameable,
+            Effect.suspend(() => selectConnection(resources, identity, ref)),
           ),
-          (selected) => check(selected, request),
         ),
         (selected) => {
-          const { binding } = selected.compiled
-          const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
-          const told = resources.hasListener ? watched(resources, selected, isTold ? request : undefined, sent) : sent
-          return Effect.catch(told, (error): Effect.Effect<never, Error> =>
-            error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
-          )
+          trace?.found(selected)
+          return check(selected, request, trace?.call)
         },
       ),
+      (selected) => {
+        const { binding } = selected.compiled
+        const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
+        const told = resources.hasListener ? watched(resources, selected, sent) : sent
+        return Effect.catch(told, (error): Effect.Effect<never, Error> =>
+          error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
+        )
+      },
+    )
+  return toFetch((request) =>
+    inSpan(resources, "keyward.fetch", place, () =>
+      isTold && resources.hasListener
+        ? toldRequest(resources, identity, ref, request, (trace) => send(request, trace))
+        : send(request),
     ),
   )
 }
 
-/** Tells the host when a credential could not be resolved or was turned down, and of the request, if it is given, what became of it. */
+/** Tells the host when a credential could not be resolved or was turned down. */
 const watched = <E>(
   resources: Resources,
-  { identity, row }: SelectedConnection,
-  request: UnboundRequest | undefined,
+  selected: SelectedConnection,
   sent: Effect.Effect<AuthorizedResponse, E>,
-): Effect.Effect<AuthorizedResponse, E> =>
-  Effect.suspend(() => {
-    const startedAt = performance.now()
-    const tell = (error: unknown, outcome: string, destination?: string): void => {
-      if (request !== undefined) {
-        const durationMs = performance.now() - startedAt
-        const { method } = request
-        announce(resources, identity, row, { type: "connection.fetched", method, outcome, destination, durationMs })
-      }
+): Effect.Effect<AuthorizedResponse, E> => {
+  const { identity, row } = selected
+  const tell = (error: unknown): Effect.Effect<void> =>
+    Effect.sync(() => {
       if (!(error instanceof ConnectionCredentialError)) return
       const { code, reason } = error
-      announce(resources, identity, row, { type: "credential.failed", code, reason })
-    }
-    return sent.pipe(
-      Effect.tap(({ response, authorizer }) =>
-        Effect.sync(() =>
-          tell(
-            rejection(connectionAddress(row), response, authorizer),
-            String(response.status),
-            new URL(response.url).origin,
-          ),
-        ),
-      ),
-      Effect.tapError((error) =>
-        Effect.sync(() => tell(error, error instanceof ConnectionCredentialError ? error.code : nameOf(error))),
-      ),
-      Effect.onInterrupt(() => Effect.sync(() => tell(undefined, "aborted"))),
-    )
-  })
-
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : "failed")
+      announce(resources, identity, row, { type: "credential.failed", ...lentBy(selected), code, reason })
+    })
+  return sent.pipe(
+    Effect.tap(({ response, authorizer }) => tell(rejection(connectionAddress(row), response, authorizer))),
+    Effect.tapError(tell),
+  )
+}

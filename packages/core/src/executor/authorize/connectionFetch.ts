@@ -23,10 +23,10 @@ export const connectionFetch = (
   boundFetch(resources, identity, ref, {
     admitted,
     isTold: true,
-    check: (selected, request) =>
+    check: (selected, request, trace) =>
       Effect.andThen(
         Effect.andThen(checkFetch(selected, request.method), checkMode(selected.integration, selected.row.owner)),
-        permitRequest(resources, selected, request, admitted),
+        () => permitRequest(resources, selected, request, admitted, trace),
       ),
     explain: (selected, error) =>
       isGranted(selected) ? errorWithWayOn(resources, selected, error) : Effect.succeed(error),

@@ -6,8 +6,6 @@
 import * as Effect from "effect/Effect"
 import type { IdentityConflictError, IdentityModeError, SubjectRequiredError } from "../../connection/AccountError.ts"
 import { connectionAddress } from "../../connection/ConnectionRef.ts"
-import { StoreUnavailableError } from "../../error/StoreError.ts"
-import type { Identity } from "../../identity/Identity.ts"
 import type { IntegrationRecord } from "../../integration/Integration.ts"
 import type { PluginNotRegisteredError, ToolResolutionError } from "../../integration/IntegrationError.ts"
 import type { Plugin } from "../../integration/Plugin.ts"
@@ -17,6 +15,8 @@ import type { ToolDef } from "../../tool/Tool.ts"
 import type { InvalidToolError, ToolBlockedError, ToolNotFoundError } from "../../tool/ToolError.ts"
 import { type ToolFailure, type ToolResult } from "../../tool/ToolResult.ts"
 import { andThen } from "../andThen.ts"
+import { lentBy } from "../announce.ts"
+import { recordedCall } from "../audit/recordedCall.ts"
 import type { EventBody } from "../ExecutorEvent.ts"
 import { isGranted } from "../oauth/GrantedConnection.ts"
 import { resultWithWayOn } from "../oauth/renewalUrl.ts"
@@ -61,11 +61,8 @@ export const invokeSelected = (
   const call = isGranted(selected)
     ? () => Effect.flatMap(called(), (result) => resultWithWayOn(resources, selected, result))
     : called
-  if (resources.refusesUnaudited && resources.audit?.isFull === true) return Effect.fail(unaudited)
   return trace === undefined ? call() : observed(resources, selected, tool, trace, Effect.suspend(call))
 }
-
-const unaudited = new StoreUnavailableError({ operation: "write the audit trail", reason: "full" })
 
 const callTool = (
   resources: Resources,
@@ -126,14 +123,17 @@ const validatorFor = (
 
 const observed = (
   resources: Resources,
-  { identity, row }: SelectedConnection,
+  selected: SelectedConnection,
   tool: string,
   trace: CallTrace,
   called: Effect.Effect<ToolResult, ExecuteError>,
 ): Effect.Effect<ToolResult, ExecuteError> =>
   Effect.suspend(() => {
     const startedAt = performance.now()
-    const report = (outcome: string): void => {
+    const { identity, row } = selected
+    return recordedCall(resources, called, (ended) => {
+      const failure = "value" in ended && !ended.value.ok ? ended.value.error : undefined
+      const outcome = "failure" in ended ? ended.failure : (failure?.code ?? "ok")
       const { shown, span, ...told } = trace
       span?.attribute("connection", connectionAddress(row))
       span?.attribute("outcome", outcome)
@@ -143,37 +143,30 @@ const observed = (
         integration: row.integration,
         owner: row.owner,
         tool,
+        ...lentBy(selected),
         ...told,
         outcome,
         durationMs: performance.now() - startedAt,
       }
       resources.emit(identity, event, shown)
-    }
-    return called.pipe(
-      Effect.tap((result) =>
-        Effect.sync(() => {
-          report(result.ok ? "ok" : result.error.code)
-          if (!result.ok) reportCredentialFailure(resources, identity, row, result.error)
-        }),
-      ),
-      Effect.tapError((error) => Effect.sync(() => report(error._tag))),
-      Effect.onInterrupt(() => Effect.sync(() => report("aborted"))),
-    )
+      if (failure !== undefined) reportCredentialFailure(resources, selected, failure)
+    })
   })
 
 const reportCredentialFailure = (
   resources: Resources,
-  identity: Identity,
-  row: SelectedConnection["row"],
+  selected: SelectedConnection,
   { code, details }: ToolFailure,
 ): void => {
   const { category, reason } = (details ?? {}) as { readonly category?: unknown; readonly reason?: unknown }
   if (category !== "authentication") return
+  const { identity, row } = selected
   resources.emit(identity, {
     type: "credential.failed",
     connection: connectionAddress(row),
     integration: row.integration,
     owner: row.owner,
+    ...lentBy(selected),
     code,
     reason: String(reason),
   })

@@ -30,6 +30,8 @@ import { andThen } from "../andThen.ts"
 import { sharedCatalogOf } from "../tools/Catalogs.ts"
 import { selectConnection } from "../select/ConnectionSelector.ts"
 import type { CallTrace } from "./CallTrace.ts"
+import { type NamedCall, tellingRefusal, tellRefused } from "./refusedCall.ts"
+import { nameOfError } from "../audit/recordedCall.ts"
 import { inSpan, type SpanPlace } from "../inSpan.ts"
 import { takeIdentity } from "../select/identityArgument.ts"
 import type { Resources } from "../Resources.ts"
@@ -78,7 +80,8 @@ export const executeTool = (
   if (short !== undefined) return callTool(resources, identity, short.integration, short.tool, args, options)
   // Addresses come from models, which also make up what is no text.
   const given: unknown = address
-  return Effect.fail(new ToolNotFoundError({ address: String(given), suggestions: [] }))
+  const error = new ToolNotFoundError({ address: String(given), suggestions: [] })
+  return tellingRefusal({ resources, identity }, () => ({ address: String(given) }), Effect.fail(error))
 }
 
 /** Calls a tool of an integration as the connection that is selected for it. */
@@ -107,18 +110,20 @@ interface Calling {
 }
 
 const callSelecting = (
-  { resources, identity, span }: Calling,
+  calling: Calling,
   slug: string,
   tool: string,
   args: unknown,
   options: CallOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
+  const { resources, identity, span } = calling
+  const named = (): NamedCall => ({ integration: slug, tool })
   const taken = takeIdentity(args)
-  if ("ok" in taken) return Effect.succeed(taken)
+  if ("ok" in taken) return refusedResult(calling, named(), taken)
   const { identity: wanted, account } = options ?? {}
   const fault = faultOf(wanted, account)
-  if (fault !== undefined) return Effect.fail(fault)
-  return andThen(integrationOfCall(resources, identity, slug), (integration) => {
+  if (fault !== undefined) return tellingRefusal(calling, named, Effect.fail(fault))
+  return andThen(tellingRefusal(calling, named, integrationOfCall(resources, identity, slug)), (integration) => {
     const call: SelectingCall = { resources, identity, span, integration, tool, override: wanted ?? taken.asked }
     if (wanted !== undefined && taken.asked !== undefined && wanted !== taken.asked) {
       return refused(
@@ -138,18 +143,22 @@ const callSelecting = (
 }
 
 const callAt = (
-  { resources, identity, span }: Calling,
+  calling: Calling,
   { connection, tool }: ToolAddress,
   args: unknown,
   options: ExecuteOptions | undefined,
 ): Effect.Effect<ToolResult, ExecuteError> => {
+  const { resources, identity, span } = calling
+  const named = () => ({ connection: connectionAddress(connection), integration: connection.integration, tool })
   const taken = takeIdentity(args)
-  if ("ok" in taken) return Effect.succeed(taken)
-  const place = (): SpanPlace => ({
-    attributes: { connection: connectionAddress(connection), integration: connection.integration, tool },
-  })
+  if ("ok" in taken) return refusedResult(calling, named(), taken)
+  const place = (): SpanPlace => ({ attributes: named() })
   return andThen(
-    inSpan(resources, "keyward.select", place, () => selectConnection(resources, identity, connection)),
+    tellingRefusal(
+      calling,
+      named,
+      inSpan(resources, "keyward.select", place, () => selectConnection(resources, identity, connection)),
+    ),
     (selected): Effect.Effect<ToolResult, ExecuteError> => {
       const { integration, row } = selected
       const { asked } = taken
@@ -214,6 +223,17 @@ const refusal = (
     : new IdentityModeError({ integration: slug, mode, asked: allowed === "org" ? "user" : "org", allowed })
 }
 
+/** A result instead of a call, of which the host is told. */
+const refusedResult = (
+  calling: Calling,
+  call: NamedCall,
+  result: Extract<ToolResult, { readonly ok: false }>,
+): Effect.Effect<ToolResult> =>
+  Effect.sync(() => {
+    tellRefused(calling, call, result.error.code)
+    return result
+  })
+
 /** What a model cannot do anything about fails; the host is told either way. */
 const refused = <E extends IdentityModeError | IdentityConflictError | SubjectRequiredError>(
   call: SelectingCall,
@@ -239,6 +259,7 @@ const problem = (
           const near = known.near(tool, known.tools.length).flatMap((name) => known.get(name) ?? [])
           const suggestions = near.filter(isShown).slice(0, 5)
           const address = shortAddress(integration.slug, tool)
+          tellRefused(call, { integration: integration.slug, tool }, "ToolNotFoundError")
           return Effect.fail(
             new ToolNotFoundError({
               address,
@@ -283,12 +304,9 @@ const chosenOrProblem = <E>(
     : Effect.catch(effect, (error) => {
         if (isAccountProblem(error)) return Effect.succeed({ error })
         const failure = Effect.fail(error as Exclude<E, AccountProblem>)
-        return isRefusal(error)
-          ? Effect.andThen(
-              Effect.sync(() => report(call, error._tag, undefined)),
-              failure,
-            )
-          : failure
+        if (isRefusal(error)) report(call, error._tag, undefined)
+        else tellRefused(call, { integration: call.integration.slug, tool: call.tool }, nameOfError(error))
+        return failure
       })
 
 const isRefusal = (error: unknown): error is IdentityModeError | SubjectRequiredError | IdentityConflictError =>

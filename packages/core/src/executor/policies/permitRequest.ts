@@ -18,6 +18,7 @@ import type { ToolDef } from "../../tool/Tool.ts"
 import { toolAddress } from "../../tool/ToolAddress.ts"
 import { checkFetch } from "../agents/access.ts"
 import { andThen } from "../andThen.ts"
+import type { CallTrace } from "../call/CallTrace.ts"
 import type { Resources } from "../Resources.ts"
 import { type SelectedConnection, usableTemplate } from "../select/ConnectionSelector.ts"
 import type { AgreedCallError } from "./agreedCall.ts"
@@ -33,15 +34,16 @@ export const permitRequest = (
   selected: SelectedConnection,
   request: UnboundRequest,
   admitted: Admitted,
+  trace: CallTrace | undefined,
 ): Effect.Effect<void, Error> => {
   const tool = toolOf(selected, request.method)
-  return andThen(decisionOn(resources, selected, tool), (decision): Effect.Effect<void, Error> => {
+  return andThen(decisionOn(resources, selected, tool, trace), (decision): Effect.Effect<void, Error> => {
     if (decision.action === "approve") return Effect.void
     const { onElicitation } = resources
     if (decision.action === "require_approval") {
       if (onElicitation === "accept-all") return Effect.void
       if (typeof onElicitation === "function" && !(request.body instanceof ReadableStream)) {
-        return Effect.andThen(ask(resources, selected, request, tool, decision), admitted)
+        return Effect.andThen(ask(resources, selected, request, tool, decision, trace), admitted)
       }
     }
     return Effect.fail(blockedError(selected, tool.name, decision))
@@ -54,6 +56,7 @@ const ask = (
   request: UnboundRequest,
   tool: ToolDef,
   decision: Decision,
+  trace: CallTrace | undefined,
 ): Effect.Effect<void, AgreedCallError> =>
   Effect.gen(function* () {
     const { method, headers } = request
@@ -75,7 +78,7 @@ const ask = (
         again: (now) => Effect.as(checkFetch(now, method), tool),
       },
       resources.onElicitation,
-      undefined,
+      trace,
     )
     // Whoever holds a URL object could have changed it while the person read it; the rest is a copy.
     const now = yield* bound

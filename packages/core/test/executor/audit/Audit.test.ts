@@ -11,7 +11,17 @@ import { canary, CanaryScanner } from "@keyward/core/testing"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { eventually } from "../../eventually.ts"
-import { acmePlugin, failureOf, main, rejectionOf, setStage, storeDown, toolOfMain, unreliableStore } from "../acme.ts"
+import {
+  acmePlugin,
+  failureOf,
+  main,
+  rejectionOf,
+  type Run,
+  setStage,
+  storeDown,
+  toolOfMain,
+  unreliableStore,
+} from "../acme.ts"
 
 const bearer = (value: string) => ({ ...main, template: "bearer", value })
 
@@ -211,12 +221,12 @@ describe("arguments in an audit trail", () => {
 })
 
 /** A stage whose audit trail cannot be written while it is away. */
-const shaky = async (audit: object) => {
+const shaky = async (audit: object, tools: Readonly<Record<string, Run>> = { call: () => 1 }) => {
   let isAway = false
   const store = unreliableStore((operation) =>
     isAway && operation === "audit.append" ? storeDown(operation) : Effect.void,
   )
-  const stage = await setStage({ config: { store, audit: { flushMs: 5, ...audit } }, tools: { call: () => 1 } })
+  const stage = await setStage({ config: { store, audit: { flushMs: 5, ...audit } }, tools })
   await stage.executor.connections.create(bearer("v"))
   return {
     ...stage,
@@ -269,6 +279,46 @@ describe("an audit trail whose store is away", () => {
     away(false)
     await executor.audit.list()
     expect(await executor.execute(toolOfMain())).toMatchObject({ ok: true })
+  })
+
+  it("refuses calls beyond its room where many run at the same time, and has room again when they have ended", async () => {
+    const ending = Promise.withResolvers<void>()
+    const { executor, away } = await shaky(
+      { maxPending: 3, onFull: "refuse" },
+      { call: () => ending.promise.then(() => 1), slow: () => new Promise(() => undefined) },
+    )
+    const before = (await executor.audit.list()).length
+    away(true)
+    const stop = new AbortController()
+    const stopped = rejectionOf(executor.execute(toolOfMain("slow"), {}, { signal: stop.signal }))
+    const calls = Array.from({ length: 20 }, () => executor.execute(toolOfMain()))
+    const settled = Promise.allSettled(calls)
+    stop.abort()
+    await stopped
+    ending.resolve()
+    expect((await settled).filter(({ status }) => status === "fulfilled")).toHaveLength(2)
+    away(false)
+    expect((await executor.audit.list()).slice(before).map(({ type, outcome }) => [type, outcome])).toEqual([
+      ["tool.called", "aborted"],
+      ["tool.called", "ok"],
+      ["tool.called", "ok"],
+    ])
+    expect(await executor.execute(toolOfMain())).toMatchObject({ ok: true })
+  })
+
+  it("refuses requests of one's own that it has no room for", async () => {
+    const { executor, upstream, away } = await shaky({ maxPending: 2, onFull: "refuse" })
+    away(true)
+    const send = executor.connections.fetch(main)
+    const answers = await Promise.allSettled(Array.from({ length: 5 }, () => send("/", { method: "POST" })))
+    expect(answers.filter(({ status }) => status === "fulfilled")).toHaveLength(2)
+    expect(upstream.requests).toHaveLength(2)
+    expect(answers.find(({ status }) => status === "rejected")).toMatchObject({
+      reason: { _tag: "StoreUnavailableError", reason: "full" },
+    })
+    away(false)
+    await executor.audit.list()
+    expect((await send("/")).status).toBe(200)
   })
 
   it("writes a batch once whose answer was lost", async () => {
