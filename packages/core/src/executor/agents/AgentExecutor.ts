@@ -19,7 +19,13 @@ import {
   InvalidAgentKeyError,
   type InvalidGrantError,
 } from "../../policy/AccessError.ts"
-import type { Agent, AgentRecord, CreateAgentInput, CreatedAgent } from "../../policy/Agent.ts"
+import {
+  type Agent,
+  agentKeyPrefix,
+  type AgentRecord,
+  type CreateAgentInput,
+  type CreatedAgent,
+} from "../../policy/Agent.ts"
 import { agentOfKey, hashAgentKey, isAgentKey, isKeyOf } from "../../policy/AgentKey.ts"
 import type { Grant, GrantInput } from "../../policy/Grant.ts"
 import type { Tool, ToolSchema } from "../../tool/Tool.ts"
@@ -180,9 +186,12 @@ const tellRefused = (
   agentId: string | undefined,
 ): void => {
   if (!resources.hasListener || error._tag === "StoreUnavailableError") return
-  const about = agentId === undefined ? {} : { agentId }
+  const about = agentId === undefined || mayHoldKey(agentId) ? {} : { agentId }
   resources.emit({ tenant, subject }, { type: "agent.refused", ...about, code: error._tag })
 }
+
+/** A key that was passed on badly, such as with a word in front, is taken for an id; no event may hold it. */
+const mayHoldKey = (text: string): boolean => text.includes(agentKeyPrefix) || /[\w-]{43}/u.test(text)
 
 const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAgentExecutor => {
   const { identity } = admission

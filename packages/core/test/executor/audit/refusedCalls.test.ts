@@ -96,6 +96,21 @@ describe("an agent's call that is refused", () => {
   })
 })
 
+describe("a key that was passed on badly", () => {
+  it.each([
+    (key: string) => `Bearer ${key}`,
+    (key: string) => key.slice(4),
+    (key: string) => `${key}${key.slice(-44)}`,
+  ])("is in no event and no entry", async (spoil) => {
+    const { executor, events, left } = await stage()
+    const { key } = await executor.agents.rotateKey("bot")
+    const secret = key.slice(-43)
+    await rejectionOf(executor.asAgent(spoil(key)))
+    expect((await left()).at(-1)).toMatchObject({ type: "agent.refused", agent: null })
+    expect(JSON.stringify([events, await left()])).not.toContain(secret)
+  })
+})
+
 describe("a call whose tool is not there, of an integration that has no connection", () => {
   it("leaves an entry", async () => {
     const { executor, left } = await stage()
