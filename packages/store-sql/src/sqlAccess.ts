@@ -95,6 +95,15 @@ export const sqlAccess = (database: SqlDatabase): AccessStore => {
           .execute()
         return rows.map(({ document }) => fromDocument(document) as GrantRecord).sort(compareGrants)
       }),
+    listGrantsOf: (connection) =>
+      database.run("list the grants of a connection", "read", async (db) => {
+        const rows = await db
+          .selectFrom("keyward_grants")
+          .select("document")
+          .where((eb) => eb.and(connectionColumns(connection)))
+          .execute()
+        return rows.map(({ document }) => fromDocument(document) as GrantRecord)
+      }),
     putShare: (record) =>
       change("write a share", record.tenant, async (db) => {
         try {

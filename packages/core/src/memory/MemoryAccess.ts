@@ -31,6 +31,7 @@ export const memoryAccess = (): AccessStore => {
     putGrant: (record) => Effect.sync(() => of(record.tenant).putGrant(record)),
     removeGrant: (key) => Effect.sync(() => of(key.tenant).removeGrant(key)),
     listGrants: (tenant, agent) => Effect.sync(() => of(tenant).grantsTo(agent).toSorted(compareGrants)),
+    listGrantsOf: (connection) => Effect.sync(() => of(connection.tenant).grantsOf(connection)),
     putShare: (record) => Effect.sync(() => of(record.tenant).putShare(record)),
     removeShare: (key) => Effect.sync(() => of(key.tenant).removeShare(key)),
     listShares: (connection, { after, limit }) =>
@@ -101,6 +102,13 @@ class TenantAccess {
 
   grantsTo(agent: string): ReadonlyArray<GrantRecord> {
     return [...(this.#grants.get(agent)?.values() ?? [])]
+  }
+
+  grantsOf(connection: ConnectionKey): ReadonlyArray<GrantRecord> {
+    const text = connectionText(connection)
+    return [...this.#grants.values()].flatMap((grants) =>
+      [...grants.values()].filter((grant) => connectionText(grant.connection) === text),
+    )
   }
 
   putShare(record: ShareRecord): boolean {

@@ -58,6 +58,8 @@ export interface AccessStore {
    * those of hosts first.
    */
   listGrants(tenant: string, agent: string): Effect.Effect<ReadonlyArray<GrantRecord>, StoreUnavailableError>
+  /** All grants of a connection, to whichever agents and of whichever subject, in no order. */
+  listGrantsOf(connection: ConnectionKey): Effect.Effect<ReadonlyArray<GrantRecord>, StoreUnavailableError>
 
   /**
    * Writes a share over the one of the same key; refuses where the recipient has another share of that integration under its name.

@@ -246,7 +246,7 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
     assert.deepEqual(await access.listShares(own, all), [shareRecord({ agent: "helper" }, own, "shared")])
   })
 
-  test("forgets of one connection every grant and share, and of others none", async (probe) => {
+  test("lists and forgets of one connection every grant, and every share, and of others none", async (probe) => {
     const access = accessOf(probe.store)
     const others = [
       connectionKey("acme", "", "github", "own"),
@@ -259,7 +259,11 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
       await access.putGrant(grantRecord(agentRecord(connection.tenant, "lead"), connection, "alice"))
       await access.putShare(shareRecord({ subject: "carol" }, connection, `shared${index}`))
     }
+    assert.deepEqual(await access.listGrantsOf(own), [grantRecord(agentRecord("acme", "lead"), own, "alice")])
+    await access.putGrant(grantRecord(helper, own, null))
+    assert.equal((await access.listGrantsOf(own)).length, 2, "Those to other agents are left out.")
     await access.forgetConnection(own)
+    assert.deepEqual(await access.listGrantsOf(own), [])
     assert.deepEqual(await access.listShares(own, all), [])
     for (const connection of others) assert.equal((await access.listShares(connection, all)).length, 1)
     const left = [...(await access.listGrants("acme", "lead")), ...(await access.listGrants("other", "lead"))]

@@ -47,6 +47,7 @@ export const accessCalls = ({
     ["access.putGrant", access.putGrant(grantRecord(agent, connection, null))],
     ["access.removeGrant", access.removeGrant(grantRecord(agent, connection, null))],
     ["access.listGrants", access.listGrants("tenant", "agent")],
+    ["access.listGrantsOf", access.listGrantsOf(connection)],
     ["access.putShare", access.putShare(share)],
     ["access.removeShare", access.removeShare(share)],
     ["access.listShares", access.listShares(connection, { limit: 1 })],

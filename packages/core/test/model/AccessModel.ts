@@ -17,6 +17,7 @@ export interface ModelScope {
 /** What is granted to or shared with somebody, by the identities of things and never by their names. */
 interface Handed {
   readonly connection: ModelConnection
+  readonly scope: ModelScope
   readonly capabilities: ReadonlySet<Capability>
 }
 interface ModelGrant extends Handed {
@@ -97,6 +98,44 @@ export class AccessModel {
     this.agents = this.agents.filter((one) => !gone.includes(one))
     this.grants = this.grants.filter((one) => !gone.includes(one.agent))
     this.shares = this.shares.filter(({ to }) => typeof to === "string" || !gone.includes(to))
+  }
+
+  /** Ends what rests on a right that somebody lost and is not covered by another one: what was lent on, and what was handed on. */
+  endUnsupported(connection: ModelConnection, loser: string | ModelAgent | undefined): void {
+    const isLost = ({ by, subject }: ModelGrant): boolean =>
+      by !== null && (typeof loser === "object" ? chainOf(by).includes(loser) : subject === loser)
+    const isEnded = (one: ModelGrant): boolean => {
+      if (one.connection !== connection) return false
+      const { by, subject } = one
+      if (by !== null) return isLost(one) && !this.#covers(by, subject, connection, one.scope)
+      const isOwn = connection.owner === null || connection.owner === subject
+      return !isOwn && !this.shares.some((share) => share.connection === connection && share.to === subject)
+    }
+    const left = this.grants.filter((one) => !isEnded(one))
+    if (left.length === this.grants.length) return
+    this.grants = left
+    this.endUnsupported(connection, loser)
+  }
+
+  /** Whether an agent, and every one above it, has a right that covers each part of a scope as it is written. */
+  #covers(agent: ModelAgent, subject: string | null, connection: ModelConnection, wanted: ModelScope): boolean {
+    const of = (to: string | ModelAgent | null): ReadonlyArray<ModelScope> =>
+      this.shares.filter((share) => share.connection === connection && share.to === to).map(({ scope }) => scope)
+    const isOwn = connection.owner === null || connection.owner === subject
+    const rightsOf = (link: ModelAgent): ReadonlyArray<ReadonlyArray<ModelScope>> => [
+      ...of(link).map((scope) => [scope]),
+      ...this.grants
+        .filter((one) => one.agent === link && one.connection === connection)
+        .flatMap(({ subject: counts, scope }) => {
+          if (counts === null) return [[scope]]
+          if (counts !== subject) return []
+          return isOwn ? [[scope]] : of(subject).map((share) => [scope, share])
+        }),
+    ]
+    const parts = wanted.access.flatMap((access) => (wanted.tools ?? [null]).map((tool) => ({ access, tool })))
+    return chainOf(agent).every((link) =>
+      parts.every((part) => rightsOf(link).some((right) => right.every((scope) => isPartOf(part, scope)))),
+    )
   }
 
   /** What a user may do with a connection. */
@@ -198,12 +237,20 @@ export class AccessModel {
 const chainOf = (agent: ModelAgent): ReadonlyArray<ModelAgent> =>
   agent.parent === null ? [agent] : [agent, ...chainOf(agent.parent)]
 
+const isPartOf = (
+  { access, tool }: { readonly access: "read" | "write"; readonly tool: string | null },
+  scope: ModelScope,
+): boolean =>
+  scope.access.includes(access) &&
+  (scope.tools === undefined || (tool !== null && scope.tools.some((one) => isMatch(one, tool))))
+
+const isMatch = (pattern: string, tool: string): boolean =>
+  pattern === tool || (pattern === "issues.*" && tool.startsWith("issues."))
+
 /** What a scope covers. */
 export const capabilitiesOf = ({ access, tools }: ModelScope): ReadonlySet<Capability> => {
   const covered = (Object.keys(toolNeeds) as Array<keyof typeof toolNeeds>).filter(
-    (tool) =>
-      access.includes(toolNeeds[tool]) &&
-      (tools === undefined || tools.some((one) => one === tool || (one === "issues.*" && tool.startsWith("issues.")))),
+    (tool) => access.includes(toolNeeds[tool]) && (tools === undefined || tools.some((one) => isMatch(one, tool))),
   )
   const raw = tools === undefined ? access.map((one) => `raw ${one}` as const) : []
   return new Set<Capability>([...covered, ...raw])

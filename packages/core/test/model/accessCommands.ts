@@ -177,15 +177,14 @@ const revoke = fc.tuple(tenant, subject, agentId, ref, pick).map(([inTenant, dra
     if (agent === undefined) return false
     const after = await as(acting).agents.grants(id)
     const kept = model.grants.length
-    model.grants = model.grants.filter(
+    const revoked = model.grants.filter(
       (one) =>
-        !(
-          one.agent === agent &&
-          isCalled(one, connection, meant) &&
-          (by === undefined || one.by === by) &&
-          (one.connection.owner === null || one.subject === acting || one.connection.owner === acting)
-        ),
+        one.agent === agent &&
+        isCalled(one, connection, meant) &&
+        (by === undefined || one.by === by) &&
+        (one.connection.owner === null || one.subject === acting || one.connection.owner === acting),
     )
+    endGrants(model, revoked)
     return model.grants.length < kept && after.length < (before?.value.length ?? 0)
   }),
 )
@@ -218,7 +217,7 @@ const share = fc
       expect(
         model.shares.filter((one) => one.to === to && one.as === shown && one.connection.integration === slug),
       ).toEqual([])
-      model.shares.push({ connection, to, as: shown, capabilities: capabilitiesOf(wanted) })
+      model.shares.push({ connection, to, as: shown, scope: wanted, capabilities: capabilitiesOf(wanted) })
       return true
     }),
   )
@@ -249,6 +248,7 @@ const unshare = fc
       const connection = model.connection(owner, slug, name)
       const before = model.shares.length
       model.shares = model.shares.filter((one) => !(one.connection === connection && one.to === to))
+      if (connection !== undefined && model.shares.length < before) model.endUnsupported(connection, to)
       return model.shares.length < before
     }),
   )
@@ -301,17 +301,23 @@ const isCalled = (
   meant: ModelConnection | undefined,
 ): boolean => connection === meant || (as.owner === owner && as.integration === slug && as.name === name)
 
+/** Ends grants, and what rests on each. */
+const endGrants = (model: AccessModel, ended: AccessModel["grants"]): void => {
+  model.grants = model.grants.filter((one) => !ended.includes(one))
+  for (const { connection, agent } of ended) model.endUnsupported(connection, agent)
+}
+
 /** In place of what the same one gave, beside what others did. */
 const putGrant = (
   model: AccessModel,
-  given: Omit<AccessModel["grants"][number], "capabilities">,
+  given: Omit<AccessModel["grants"][number], "capabilities" | "scope">,
   wanted: ModelScope,
 ): void => {
   const { agent, connection, subject, by } = given
   model.grants = model.grants.filter(
     (one) => !(one.agent === agent && one.connection === connection && one.subject === subject && one.by === by),
   )
-  model.grants.push({ ...given, capabilities: capabilitiesOf(wanted) })
+  model.grants.push({ ...given, scope: wanted, capabilities: capabilitiesOf(wanted) })
 }
 
 /** An agent takes back what it handed on, which leaves whatever others granted. */
@@ -330,15 +336,14 @@ const takeBack = fc.tuple(tenant, subject, ref, pick).map(([inTenant, drawnSubje
     expect(after).toEqual(before)
     const kept = model.grants.length
     const meant = model.meant(caller, connection.owner, connection.integration, connection.name)
-    model.grants = model.grants.filter(
+    const revoked = model.grants.filter(
       (one) =>
-        !(
-          one.agent === granted.agent &&
-          one.by === granted.by &&
-          isCalled(one, connection, meant) &&
-          (one.subject === null || one.subject === acting)
-        ),
+        one.agent === granted.agent &&
+        one.by === granted.by &&
+        isCalled(one, connection, meant) &&
+        (one.subject === null || one.subject === acting),
     )
+    endGrants(model, revoked)
     return model.grants.length < kept
   }),
 )

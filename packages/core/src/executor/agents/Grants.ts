@@ -16,7 +16,7 @@ import { compareRefs, compareTexts } from "../../connection/listOrder.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { AgentNotFoundError, GrantTooWideError, InvalidGrantError } from "../../policy/AccessError.ts"
-import type { AccessScope } from "../../policy/AccessScope.ts"
+import { type AccessScope, isOver } from "../../policy/AccessScope.ts"
 import type { AgentRecord } from "../../policy/Agent.ts"
 import { type ConnectionAccess, excessOf } from "../../policy/ConnectionAccess.ts"
 import {
@@ -35,6 +35,7 @@ import type { Resources } from "../Resources.ts"
 import { selectConnection, type SelectedConnection, type SelectError } from "../select/ConnectionSelector.ts"
 import { accessOfAgent, type VisibleConnection, visibleConnection } from "./access.ts"
 import { requireAgent } from "./Agents.ts"
+import { endUnsupported, isSupported } from "./endedGrants.ts"
 
 /** Which grants of an agent to list. */
 export interface ListGrantsInput {
@@ -77,6 +78,8 @@ export const grant = (
     const [parent] = grantee.lineage
     if (parent !== undefined) yield* checkParent(resources, identity, parent.id, storedRow(selected), scope)
     const subject = selected.row.owner === "org" ? null : identity.subject
+    // What came to its end by itself does not come back with this.
+    yield* endUnsupported(resources, identity, connectionOf(storedRow(selected)))
     return yield* write(resources, grantee, selected, scope, { subject, delegatedBy: null })
   })
 
@@ -102,7 +105,7 @@ export const delegate = (
 
 /**
  * Takes back what was granted of a connection: the organisation of its own, users of theirs and of what they were lent, an agent what it
- * handed on and nothing else. What was not granted is revoked already.
+ * handed on and nothing else. What rests on it ends with it. What was not granted is revoked already.
  */
 export const revoke = (
   resources: Resources,
@@ -134,7 +137,10 @@ export const revoke = (
       if (!isMeant && compareRefs(grantedAs, named) !== 0) continue
       if (!mayRevoke(identity, record) || (delegatedBy !== undefined && delegatedBy !== record.delegatedBy)) continue
       const revoked = eventOf(grantedAs, { type: "grant.revoked", agentId: agent, ...by(record) })
-      yield* commitChange(resources, identity, access.removeGrant(record), revoked)
+      const end = Effect.flatMap(commitChange(resources, identity, access.removeGrant(record), revoked), (isEnded) =>
+        isEnded ? endUnsupported(resources, identity, record.connection, { agent }) : Effect.void,
+      )
+      yield* Effect.uninterruptible(end)
     }
   })
 
@@ -147,7 +153,7 @@ const mayRevoke = ({ subject, agent }: Identity, { connection, delegatedBy, ...r
  * What an agent was granted of the connections that the caller may grant, ordered by connection, by the user for whom it counts, and by who
  * handed it on; of an agent, what it handed on.
  *
- * The grants are read whole, as every call of that agent does; of the connections, those of the page.
+ * What is over is left out. The grants are read whole, as every call of that agent does; of the connections, those of the page.
  */
 export const listGrants = (
   resources: Resources,
@@ -166,11 +172,13 @@ export const listGrants = (
     const records = (yield* resources.store.access.listGrants(identity.tenant, agent))
       .filter((record) => isSeen(record) && (position === undefined || compareShown(record, position) > 0))
       .sort(compareShown)
+    const now = yield* Clock.currentTimeMillis
     const listed: Array<Grant> = []
     for (const record of records) {
       if (listed.length >= limit) break
       const row = yield* resources.store.connections.get(record.connection)
-      if (row?.incarnation === record.connectionIncarnation) listed.push(toGrant(record))
+      if (row?.incarnation !== record.connectionIncarnation || isOver(record, now)) continue
+      if (yield* isSupported(resources, record)) listed.push(toGrant(record))
     }
     return listed
   })

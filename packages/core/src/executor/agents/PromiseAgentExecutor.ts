@@ -93,7 +93,8 @@ export class SubAgents {
   }
 
   /**
-   * Hands a connection on, beside whatever its owner granted the sub-agent. It ends for the sub-agent when it ends for the agent.
+   * Hands a connection on, beside whatever its owner granted the sub-agent. It ends for the sub-agent when it ends for the agent,
+   * for good.
    *
    * Rejects with `AgentNotFoundError`, `ConnectionNotFoundError`, `InvalidGrantError`, and with `GrantTooWideError` for more than the
    * agent has.

@@ -77,15 +77,16 @@ export class Agents {
   /**
    * Takes back what the agent was granted of a connection, from its next call on: of the organisation's connections by an executor without
    * a subject. That includes what the agent above it handed on, unless `delegatedBy` names the one or the other. What is not granted is
-   * revoked already. Rejects with `AgentNotFoundError` and `InvalidGrantError`.
+   * revoked already. What the agent handed on from it ends too, for good. Rejects with `AgentNotFoundError` and `InvalidGrantError`.
    */
   revoke(id: string, connection: ConnectionRef, options?: RevokeGrantOptions): Promise<void> {
     return runPromise(this.#effect.revoke(id, connection, options))
   }
 
   /**
-   * What the agent was granted of the organisation's connections and of the acting user's, ordered by connection, then by the user for whom
-   * it counts, then by who handed it on; all unless `limit` says otherwise. Rejects with `AgentNotFoundError`, and with `InvalidGrantError` for what is no page.
+   * What is in force of what the agent was granted of the organisation's connections and of the acting user's, ordered by connection, then
+   * by the user for whom it counts, then by who handed it on; all unless `limit` says otherwise. Rejects with `AgentNotFoundError`, and
+   * with `InvalidGrantError` for what is no page.
    */
   grants(id: string, input?: ListGrantsInput): Promise<ReadonlyArray<Grant>> {
     return runPromise(this.#effect.grants(id, input))

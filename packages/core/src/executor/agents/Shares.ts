@@ -30,6 +30,7 @@ import { checkedPage, unlimited } from "../checkedPage.ts"
 import type { Resources } from "../Resources.ts"
 import { type SelectError, selectOwn } from "../select/ConnectionSelector.ts"
 import { requireAgent } from "./Agents.ts"
+import { endUnsupported } from "./endedGrants.ts"
 import { checkParent, connectionOf, scopeInForce } from "./Grants.ts"
 
 /** Which shares of a connection to list. */
@@ -66,6 +67,8 @@ export const share = (
     // Whomever the agent acts for: so the one above has to have it whomever it acts for.
     if (parent !== undefined) yield* checkParent(resources, { ...identity, subject: null }, parent.id, row, scope)
     const connection = connectionOf(row)
+    // What came to its end by itself does not come back with this.
+    yield* endUnsupported(resources, identity, connection)
     const standing = yield* access.listShares(connection, { limit: unlimited })
     const known = standing.find((other) => isSameRecipient(other.with, recipient))
     const base = {
@@ -112,7 +115,7 @@ export const listShares = (
     return listed
   })
 
-/** Ends a share. What is not shared is unshared already. */
+/** Ends a share, and what rests on it. What is not shared is unshared already. */
 export const unshare = (
   resources: Resources,
   identity: Identity,
@@ -123,7 +126,11 @@ export const unshare = (
     const connection = yield* connectionKey(identity, ref)
     const checked = yield* checkRecipient(identity, recipient)
     const write = resources.store.access.removeShare({ tenant: identity.tenant, with: checked, connection })
-    yield* commitChange(resources, identity, write, eventOf(connection, { type: "share.removed", with: checked }))
+    const removed = eventOf(connection, { type: "share.removed", with: checked })
+    const end = Effect.flatMap(commitChange(resources, identity, write, removed), (isEnded) =>
+      isEnded ? endUnsupported(resources, identity, connection, checked) : Effect.void,
+    )
+    yield* Effect.uninterruptible(end)
   })
 
 /** Writes a share if the recipient has nothing else under its name. */

@@ -14,7 +14,7 @@ import { compareRefs } from "../../connection/listOrder.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { AccessDeniedError } from "../../policy/AccessError.ts"
-import { type AccessIndex, accessIndex } from "../../policy/AccessIndex.ts"
+import { type AccessIndex, accessIndex, type ConnectionIncarnation } from "../../policy/AccessIndex.ts"
 import { accessOfMethod, accessOfTool } from "../../policy/AccessScope.ts"
 import type { AgentRecord } from "../../policy/Agent.ts"
 import { type AccessDecision, type ConnectionAccess, mayUse } from "../../policy/ConnectionAccess.ts"
@@ -120,11 +120,19 @@ export const toRecipient = (error: ConnectionCredentialError, row: ConnectionRow
 export const accessOfAgent = (
   resources: Resources,
   identity: Identity,
-  row: ConnectionRow,
+  connection: ConnectionIncarnation,
 ): Effect.Effect<ConnectionAccess | undefined, StoreUnavailableError> =>
   Effect.map(rightsOf(resources, identity), ({ index, now }) =>
-    index.isComplete ? index.accessOfAgents(row, now) : undefined,
+    index.isComplete ? index.accessOfAgents(connection, now) : undefined,
   )
+
+/** What a user may do with a connection that was shared with them; `undefined` for nothing. */
+export const accessOfRecipient = (
+  resources: Resources,
+  { tenant, subject }: Identity,
+  connection: ConnectionIncarnation,
+): Effect.Effect<ConnectionAccess | undefined, StoreUnavailableError> =>
+  Effect.map(rightsOf(resources, { tenant, subject }), ({ index, now }) => index.accessOfSubject(connection, now))
 
 /** Whether the caller has the tools of an integration: everybody but agents that were not allowed it. */
 export const hasIntegration = (

@@ -107,10 +107,66 @@ describe("a sub-agent", () => {
     expect(arrived(await helper.execute(list))).toBe(secretOf(null, "main"))
     await executor.agents.revoke("lead", main)
     expect(await rejectionOf(helper.execute(list))).toMatchObject({ _tag: "ConnectionNotFoundError" })
-    await executor.agents.grant("lead", { connection: main, access: "read" })
+    expect(await executor.agents.grants("helper")).toEqual([])
+    // What ended stays ended.
+    await executor.agents.grant("lead", { connection: main, access: ["read", "write"] })
+    expect(await rejectionOf(helper.execute(list))).toMatchObject({ _tag: "ConnectionNotFoundError" })
+    await lead.subAgents.grant("helper", { connection: main, access: "read" })
     expect(arrived(await helper.execute(list))).toBe(secretOf(null, "main"))
     await lead.subAgents.revoke("helper", main)
     expect(await helper.connections.list()).toEqual([])
+  })
+
+  it("keeps what it was handed where its parent has as much without what was revoked, and what its owner granted", async () => {
+    const { executor, connect, as, events } = await leadAndHelper()
+    await connect("alice", "own")
+    const alice = as("alice")
+    await alice.agents.grant("lead", { connection: own, access: ["read", "write"] })
+    await alice.connections.share(own, { with: { agent: "lead" }, access: "read", as: "own" })
+    await alice.agents.grant("helper", { connection: own, access: "write" })
+    const lead = await alice.asAgent("lead")
+    await executor.agents.create({ id: "deep", parent: "helper", integrations: ["api"] })
+    await executor.agents.create({ id: "second", parent: "lead", integrations: ["api"] })
+    await lead.subAgents.grant("helper", { connection: own, access: "read" })
+    await lead.subAgents.grant("second", { connection: own, access: ["read", "write"] })
+    await (await alice.asAgent("helper")).subAgents.grant("deep", { connection: own, access: ["read", "write"] })
+    await alice.agents.revoke("lead", own)
+    const left = async (id: string) =>
+      (await alice.agents.grants(id)).map((one) => `${one.delegatedBy ?? "owner"} ${one.access.join()}`).toSorted()
+    expect(await left("helper")).toEqual(["lead read", "owner write"])
+    expect([await left("second"), await left("deep")]).toEqual([[], []])
+    const ended = events.flatMap((event) =>
+      event.type === "grant.revoked" ? [`${event.agentId} by ${event.delegatedBy ?? "owner"}`] : [],
+    )
+    expect(ended.toSorted()).toEqual(["deep by helper", "lead by owner", "second by lead"])
+    await alice.agents.grant("lead", { connection: own, access: ["read", "write"] })
+    expect((await (await alice.asAgent("second")).connections.list()).map(({ name }) => name)).toEqual([])
+    // What was handed on for whomever the helper acts for rested on the share.
+    await alice.connections.unshare(own, { agent: "lead" })
+    expect(await left("helper")).toEqual(["owner write"])
+  })
+
+  it("loses for good what its parent had from a share that ended, as an agent loses what a user granted of one", async () => {
+    const { executor, connect, as } = await leadAndHelper()
+    await connect("alice", "own")
+    const [alice, bob] = [as("alice"), as("bob")]
+    const lent = { ...own, name: "lent" }
+    const share = () => alice.connections.share(own, { with: { subject: "bob" }, access: "read", as: "lent" })
+    await share()
+    await bob.agents.grant("lead", { connection: lent, access: "read" })
+    const lead = await bob.asAgent("lead")
+    await lead.subAgents.grant("helper", { connection: lent, access: "read" })
+    const helper = await bob.asAgent("helper")
+    expect(await helper.execute("tools.api.user.lent.issues.list")).toMatchObject({ ok: true })
+    await alice.connections.unshare(own, { subject: "bob" })
+    await share()
+    for (const agent of [lead, helper]) {
+      expect((await agent.connections.list()).map(({ name }) => name)).not.toContain("lent")
+    }
+    for (const id of ["lead", "helper"]) {
+      expect((await bob.agents.grants(id)).filter(({ connection }) => connection.includes("lent"))).toEqual([])
+    }
+    expect(await executor.agents.grants("lead")).toHaveLength(1)
   })
 
   it("is handed what a user granted for that user only, and what is for anybody for anybody", async () => {
