@@ -49,6 +49,8 @@ export interface AuditEntry extends AuditDraft {
   readonly sequence: number
   /** The hash of the entry before it. */
   readonly previousHash: string
+  /** Names the key that the hash was made with; absent where there was none. */
+  readonly key?: string
   /** Of everything above; 64 hexadecimal digits. */
   readonly hash: string
 }
@@ -62,6 +64,8 @@ export interface AuditHead {
   /** Of the last entry that was removed as old; 0 and the first hash when none was. */
   readonly removedThrough: number
   readonly removedHash: string
+  /** Names the key that the seal was made with; absent where there was none. */
+  readonly key?: string
   /** Of everything above. */
   readonly seal: string
 }

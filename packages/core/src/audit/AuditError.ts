@@ -35,6 +35,6 @@ export class AuditBrokenError extends taggedError<AuditBrokenError>()(
   409,
 ) {
   override get message(): string {
-    return `The audit trail is not whole: entry ${this.sequence} (${this.kind}). Find out who altered it, and copy it, before anything is removed; audit.verify says more.`
+    return `The audit trail is not whole: entry ${this.sequence} (${this.kind}). Find out who altered it, and copy it, before anything is removed; audit.verify says more. What is to go all the same, other than a head, goes with isForced.`
   }
 }

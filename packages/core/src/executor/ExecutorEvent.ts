@@ -3,6 +3,7 @@
  *
  * Passed to `onEvent`. Events name things and outcomes; they hold no argument, no header and no secret.
  */
+import type { AuditFault } from "../audit/AuditCheck.ts"
 import type { Owner } from "../identity/Identity.ts"
 import type { IdentityMode } from "../identity/IdentityMode.ts"
 import type { AccessScope } from "../policy/AccessScope.ts"
@@ -90,8 +91,13 @@ export type ExecutorEvent =
   | (EventBase & { readonly type: "audit.resumed" })
   /** Entries that are not in the audit trail: there was no room for more that wait (`full`), or the executor closed (`closed`). */
   | (EventBase & { readonly type: "audit.lost"; readonly entries: number; readonly reason: "full" | "closed" })
-  /** Old entries of the audit trail were removed, up to a sequence. */
-  | (EventBase & { readonly type: "audit.pruned"; readonly entries: number; readonly through: number })
+  /** Old entries of the audit trail were removed, up to a sequence; `fault`: although that was found, as the host wished. */
+  | (EventBase & {
+      readonly type: "audit.pruned"
+      readonly entries: number
+      readonly through: number
+      readonly fault?: AuditFault
+    })
   /**
    * A service lists something that cannot be used and is left out, told with each listing; `connection` and `owner` where the tools are a
    * connection's own.

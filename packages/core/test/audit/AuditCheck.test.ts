@@ -1,5 +1,5 @@
 /** What a check of a chain finds, with a key and without one; and what it cannot find. */
-import { createHash, createSecretKey, randomBytes } from "node:crypto"
+import { createHash, createHmac, createSecretKey, randomBytes } from "node:crypto"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import {
@@ -119,12 +119,40 @@ describe("somebody who can write to the store", () => {
   })
 
   it("cannot where there is one, neither without a key nor with another", () => {
-    expect(faultOf(chainOf(5, []), [key])).toEqual({ kind: "not_keyed", sequence: 5 })
-    expect(faultOf(chainOf(5, [other]), [key])).toEqual({ kind: "head_altered", sequence: 5 })
+    expect(faultOf(chainOf(5, []), [key])).toEqual({ kind: "never_keyed", sequence: 5 })
+    expect(faultOf(chainOf(5, [other]), [key])).toEqual({ kind: "key_unknown", sequence: 5 })
     const chain = chainOf(6, [key])
     const forged = linkEntries({ ...chain.head, sequence: 3, hash: chain.entries[2]!.hash }, drafts(3), [])
     const mixed = { entries: [...chain.entries.slice(0, 3), ...forged.entries], head: chain.head }
     expect(faultOf(mixed, [key])).toEqual({ kind: "not_keyed", sequence: 4 })
+  })
+
+  it("cannot call what they altered something that was made with another key, nor with none", () => {
+    const chain = chainOf(4, [key])
+    const renamed = changed(chain, 2, { key: "0".repeat(16), outcome: "failed" })
+    expect(faultOf(renamed, [key])).toEqual({ kind: "key_unknown", sequence: 3 })
+    const { key: _named, ...bare } = chain.entries[2]!
+    const nameless = { ...chain, entries: chain.entries.toSpliced(2, 1, { ...bare, outcome: "failed" }) }
+    expect(faultOf(nameless, [key])).toEqual({ kind: "altered", sequence: 3 })
+    const unsealed = { ...chain, head: { ...chain.head, key: "0".repeat(16) } }
+    expect(faultOf(unsealed, [key])).toEqual({ kind: "key_unknown", sequence: 4 })
+  })
+
+  it("cannot hide behind a prune that never was: an anchor says that it could not be checked, unless a key vouches for it", () => {
+    const chain = chainOf(6, [])
+    const anchor = { sequence: 2, hash: chain.entries[1]!.hash }
+    const invented = { sequence: 3, hash: "ab".repeat(32) }
+    const forged = linkEntries(
+      removedHead({ ...chain.head, ...invented }, { ...chain.entries[2]!, ...invented }, []),
+      drafts(3),
+      [],
+    )
+    expect(faultOf(forged, [])).toBeUndefined()
+    expect(faultOf(forged, [], anchor)).toEqual({ kind: "anchor_pruned", sequence: 2 })
+    const keyed = chainOf(6, [key])
+    const pruned = { entries: keyed.entries.slice(3), head: removedHead(keyed.head, keyed.entries[2]!, [key]) }
+    expect(faultOf(pruned, [key], { sequence: 2, hash: keyed.entries[1]!.hash })).toBeUndefined()
+    expect(faultOf(pruned, [key], { sequence: 3, hash: firstHash })).toEqual({ kind: "anchor_differs", sequence: 3 })
   })
 })
 
@@ -134,7 +162,35 @@ describe("keys of a chain", () => {
     const second = linkEntries(first.head, drafts(2), [other, key])
     const chain = { entries: [...first.entries, ...second.entries], head: second.head }
     expect(faultOf(chain, [other, key])).toBeUndefined()
-    expect(faultOf(chain, [other])).toEqual({ kind: "altered", sequence: 1 })
+    expect(faultOf(chain, [other])).toEqual({ kind: "key_unknown", sequence: 1 })
+    expect(faultOf(chain, [key])).toEqual({ kind: "key_unknown", sequence: 5 })
+  })
+
+  it("are believed of what was made before entries named them", () => {
+    const chain = chainOf(3, [key])
+    const nameless = ({ key: _named, hash: _hash, ...entry }: AuditEntry) => entry
+    const hash = (entry: object, about: string) =>
+      createHmac("sha256", key)
+        .update(canonicalJson([`keyward audit ${about} 1`, entry]))
+        .digest("hex")
+    const first = { ...nameless(chain.entries[0]!), hash: hash(nameless(chain.entries[0]!), "entry") }
+    const { key: _named, seal: _seal, ...bare } = { ...chain.head, sequence: 1, hash: first.hash }
+    const head = { ...bare, seal: hash(bare, "head") }
+    expect(faultOf({ entries: [first], head }, [other, key])).toBeUndefined()
+    const more = linkEntries(head, drafts(2), [key])
+    expect(faultOf({ entries: [first, ...more.entries], head: more.head }, [key])).toBeUndefined()
+  })
+
+  it("that one process lacks show where it wrote, also behind what was written with them since", () => {
+    const first = chainOf(3, [key])
+    const without = linkEntries(first.head, drafts(1), [])
+    const entries = [...first.entries, ...without.entries]
+    expect(faultOf({ entries, head: without.head }, [key])).toEqual({ kind: "not_keyed", sequence: 4 })
+    const again = linkEntries(without.head, drafts(1), [key])
+    expect(faultOf({ entries: [...entries, ...again.entries], head: again.head }, [key])).toEqual({
+      kind: "not_keyed",
+      sequence: 4,
+    })
   })
 
   it("can come later: what was written without one is held by what was written with it", () => {

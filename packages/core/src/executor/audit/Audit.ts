@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { emptyHead, linkEntries, removedHead, sealedWith } from "../../audit/auditChain.ts"
+import { emptyHead, linkEntries, removedHead } from "../../audit/auditChain.ts"
 import { type AuditAnchor, AuditCheck, type AuditFault } from "../../audit/AuditCheck.ts"
 import type { AuditEntry, AuditHead } from "../../audit/AuditEntry.ts"
 import { AuditAccessError, AuditBrokenError, InvalidAuditQueryError } from "../../audit/AuditError.ts"
@@ -42,11 +42,16 @@ export interface VerifyAuditInput {
 
 /** Whether a trail is whole. */
 export interface AuditVerification {
+  /** Whether no fault was found in what is there; nothing is where no trail was kept. */
   readonly isIntact: boolean
+  /** Whether this executor keeps a trail (`audit` of its config). */
+  readonly isKept: boolean
   /** How many entries were found to be in order. */
   readonly checked: number
   /** Whether the chain is made with a key of the host, so that nobody else can make another one. */
   readonly isKeyed: boolean
+  /** Whether the anchor's place in the chain was seen; false where none was passed, and where what it names was removed as old. */
+  readonly isAnchorChecked: boolean
   /** The last entry that was removed as old; `null` when none was. */
   readonly removedThrough: number | null
   /** The end of the chain; keep it elsewhere for the next check. `null` for an empty trail. */
@@ -59,6 +64,10 @@ export interface AuditVerification {
 export interface PruneAuditInput {
   /** Epoch milliseconds: entries from before go. */
   readonly before: number
+  /**
+   * Whether entries go although a fault was found, other than in the head; which one, the trail says then. Default: no.
+   */
+  readonly isForced?: boolean | undefined
 }
 
 /** `executor.audit` on the Effect surface; the Promise surface documents each method. */
@@ -114,7 +123,9 @@ const verifyAudit = (
 ): Effect.Effect<AuditVerification, AuditAccessError | InvalidAuditQueryError | StoreUnavailableError> =>
   Effect.gen(function* () {
     yield* onlyOrganisation(identity)
-    const isAnchor = anchor === undefined || (Number.isSafeInteger(anchor.sequence) && typeof anchor.hash === "string")
+    const isAnchor =
+      anchor === undefined ||
+      (Number.isSafeInteger(anchor.sequence) && anchor.sequence >= 0 && typeof anchor.hash === "string")
     if (!isAnchor) return yield* invalid("anchor", "must be the `head` of an earlier check.")
     yield* settled(resources)
     return yield* verified(resources, identity.tenant, anchor)
@@ -124,7 +135,7 @@ const verifyAudit = (
 const pruneAudit = (
   resources: Resources,
   identity: Identity,
-  { before }: PruneAuditInput,
+  { before, isForced }: PruneAuditInput,
 ): Effect.Effect<number, PruneAuditError> =>
   Effect.gen(function* () {
     yield* onlyOrganisation(identity)
@@ -136,7 +147,10 @@ const pruneAudit = (
     if (last === undefined) return 0
     const { fault } = yield* verified(resources, tenant, undefined, last.sequence)
     // Who removes the entries around a fault removes what shows it.
-    if (fault !== null) return yield* Effect.fail(new AuditBrokenError({ ...fault }))
+    if (fault !== null && !(isForced === true && isForcible(fault))) {
+      return yield* Effect.fail(new AuditBrokenError({ ...fault }))
+    }
+    const removedHash = fault === null ? last.hash : yield* hashBehind(resources, tenant, last)
     const at = yield* Clock.currentTimeMillis
     const id = randomUUID()
     let removed = 0
@@ -144,12 +158,32 @@ const pruneAudit = (
       const head = found ?? emptyHead(tenant, keys)
       removed = Math.max(0, last.sequence - head.removedThrough)
       if (removed === 0) return undefined
-      const event = { type: "audit.pruned", at, ...identity, entries: removed, through: last.sequence } as const
+      const event = { ...pruned(removed, last, fault), at, ...identity }
       const draft = auditDraft({ id, event, shown: undefined })
-      return { ...linkEntries(removedHead(head, last, keys), [draft], keys), removeThrough: last.sequence }
+      const shortened = removedHead(head, { sequence: last.sequence, hash: removedHash }, keys)
+      return { ...linkEntries(shortened, [draft], keys), removeThrough: last.sequence }
     })
-    if (removed > 0) resources.tell(identity, { type: "audit.pruned", entries: removed, through: last.sequence })
+    if (removed > 0) resources.tell(identity, pruned(removed, last, fault))
     return removed
+  })
+
+const pruned = (entries: number, { sequence: through }: AuditEntry, fault: AuditFault | null) =>
+  ({ type: "audit.pruned", entries, through, ...(fault === null ? {} : { fault }) }) as const
+
+/** From a head that is not what was written no chain can go on. */
+const isForcible = ({ kind }: AuditFault): boolean =>
+  kind !== "head_altered" && kind !== "head_missing" && kind !== "truncated"
+
+/** The hash that what follows an entry goes on from, whatever the entry itself says. */
+const hashBehind = (
+  { store }: Resources,
+  tenant: string,
+  { sequence, hash }: AuditEntry,
+): Effect.Effect<string, StoreUnavailableError> =>
+  Effect.gen(function* () {
+    const head = yield* store.audit.head(tenant)
+    const [next] = yield* store.audit.list({ tenant, after: sequence, limit: 1 })
+    return next?.previousHash ?? head?.hash ?? hash
   })
 
 /** What was recorded until now is in the store, where that can be reached. */
@@ -159,17 +193,18 @@ const pageSize = 1000
 
 /** Checks a trail to its end, or up to a sequence. */
 const verified = (
-  { store, auditKeys: keys }: Resources,
+  resources: Resources,
   tenant: string,
   anchor: AuditAnchor | undefined,
-  upTo = Number.MAX_SAFE_INTEGER,
+  upTo?: number,
 ): Effect.Effect<AuditVerification, StoreUnavailableError> =>
   Effect.gen(function* () {
+    const { store, auditKeys: keys } = resources
     for (;;) {
       const head = yield* store.audit.head(tenant)
       const check = new AuditCheck(head ?? emptyHead(tenant, keys), keys, anchor)
       // What is appended meanwhile is not this check's.
-      const through = Math.min(upTo, head?.sequence ?? Number.MAX_SAFE_INTEGER)
+      const through = Math.min(upTo ?? Number.MAX_SAFE_INTEGER, head?.sequence ?? Number.MAX_SAFE_INTEGER)
       let after = head?.removedThrough ?? 0
       for (;;) {
         const page = yield* store.audit.list({ tenant, after, through, limit: pageSize })
@@ -177,10 +212,11 @@ const verified = (
         if (!check.add(page) || page.length < pageSize) break
         after += page.length
       }
-      if (through !== upTo) check.end()
+      if (upTo === undefined) check.end()
+      else check.stop()
       // What was pruned meanwhile is missing for a good reason.
       if (check.fault === undefined || !(yield* wasPruned(store.audit.head(tenant), head))) {
-        return verification(head, check, head !== undefined && keys.length > 0 && sealedWith(head, keys) !== "plain")
+        return verification(head, check, resources.audit !== undefined)
       }
     }
   })
@@ -191,10 +227,12 @@ const wasPruned = (
 ): Effect.Effect<boolean, StoreUnavailableError> =>
   Effect.map(reading, (now) => (now?.removedThrough ?? 0) > (head?.removedThrough ?? 0))
 
-const verification = (head: AuditHead | undefined, check: AuditCheck, isKeyed: boolean): AuditVerification => ({
+const verification = (head: AuditHead | undefined, check: AuditCheck, isKept: boolean): AuditVerification => ({
   isIntact: check.fault === undefined,
+  isKept,
   checked: check.checked,
-  isKeyed,
+  isKeyed: head !== undefined && check.isSealed,
+  isAnchorChecked: check.isAnchorChecked,
   removedThrough: head === undefined || head.removedThrough === 0 ? null : head.removedThrough,
   head: head === undefined ? null : { sequence: head.sequence, hash: head.hash },
   fault: check.fault ?? null,

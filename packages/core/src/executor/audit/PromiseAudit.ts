@@ -25,7 +25,7 @@ export class Audit {
    * Goes through the whole trail and says whether it is as it was written, else where the first fault is.
    *
    * Pass the `head` of an earlier check as `anchor`, kept outside the store, to find that the store was put back to an earlier state.
-   * Rejects with `AuditAccessError` where a user acts.
+   * What the anchor names may have been pruned since, which `isAnchorChecked` says. Rejects with `AuditAccessError` where a user acts.
    */
   verify(input?: VerifyAuditInput): Promise<AuditVerification> {
     return runPromise(this.#effect.verify(input))
@@ -34,7 +34,8 @@ export class Audit {
   /**
    * Removes the entries from before a time and resolves with how many; the chain goes on from the hash of the last one.
    *
-   * Rejects with `AuditBrokenError` where those entries are not as they were written, and with `AuditAccessError` where a user acts.
+   * Rejects with `AuditBrokenError` where those entries are not as they were written, unless `isForced` says that they may go all the same,
+   * and with `AuditAccessError` where a user acts.
    */
   prune(input: PruneAuditInput): Promise<number> {
     return runPromise(this.#effect.prune(input))

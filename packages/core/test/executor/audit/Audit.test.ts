@@ -163,7 +163,16 @@ describe("an audit trail", () => {
     await executor.connections.create(bearer("v"))
     await executor.execute(toolOfMain())
     expect(await executor.audit.list()).toEqual([])
-    expect(await executor.audit.verify()).toMatchObject({ isIntact: true, checked: 0, head: null, fault: null })
+    expect(await executor.audit.verify()).toEqual({
+      isIntact: true,
+      isKept: false,
+      checked: 0,
+      isKeyed: false,
+      isAnchorChecked: false,
+      removedThrough: null,
+      head: null,
+      fault: null,
+    })
   })
 
   it.each([{ limit: 0 }, { limit: 1001 }, { since: Number.NaN }, { after: -1 }, { tool: 7 as unknown as string }])(
@@ -382,9 +391,12 @@ describe("pruning", () => {
     await executor.execute(toolOfMain())
     expect(await executor.audit.verify({ anchor: before.head! })).toMatchObject({
       isIntact: true,
+      isKept: true,
+      isAnchorChecked: true,
       checked: 2,
       removedThrough: before.checked,
     })
+    expect(await executor.audit.verify()).toMatchObject({ isAnchorChecked: false })
     expect(events.filter(({ type }) => type === "audit.pruned")).toMatchObject([{ entries: before.checked }])
   })
 })
