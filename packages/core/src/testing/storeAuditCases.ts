@@ -2,6 +2,7 @@
  * What a store does with audit trails: entries as they were written, chains without gaps however many append, a batch written once.
  */
 import * as assert from "node:assert/strict"
+import { createSecretKey } from "node:crypto"
 import { emptyHead, linkEntries, removedHead } from "../audit/auditChain.ts"
 import { AuditCheck } from "../audit/AuditCheck.ts"
 import type { AuditDraft, AuditEntry, AuditHead } from "../audit/AuditEntry.ts"
@@ -33,6 +34,31 @@ export const addAuditCases = ({ can, test }: StoreSuite): void => {
     const { entries, head } = linkEntries(emptyHead("acme", []), [draft, auditDraft("acme", "other")], [])
     assert.deepEqual(await listOf(probe, "acme"), entries)
     assert.deepEqual(await headOf(probe, "acme"), head)
+  })
+
+  test("gives back audit entries and heads that name the key that they were made with", async (probe) => {
+    const keys = [createSecretKey(Buffer.alloc(32, 7))]
+    const drafts = [auditDraft("acme", "a"), auditDraft("acme", "b")]
+    const linked = linkEntries(emptyHead("acme", keys), drafts, keys)
+    await succeeding(
+      probe.store.audit.append("acme", "a", () => linked),
+      "audit.append",
+    )
+    assert.deepEqual(await listOf(probe, "acme"), linked.entries)
+    assert.deepEqual(await headOf(probe, "acme"), linked.head)
+    assert.equal(typeof linked.head.key, "string")
+  })
+
+  test("keeps audit entries as they are whatever becomes of those that it gave out", async (probe) => {
+    await append(probe, "acme", [auditDraft("acme", "a", { details: { list: [{ text: "as it was" }] } })])
+    const [given] = await listOf(probe, "acme")
+    assert.ok(given)
+    Reflect.set(given, "outcome", "another")
+    Reflect.set(given.details, "more", "another")
+    Reflect.set((given.details["list"] as ReadonlyArray<object>)[0] ?? {}, "text", "another")
+    const head = await headOf(probe, "acme")
+    Reflect.set(head ?? {}, "sequence", 7)
+    await isWhole(probe, "acme", 1)
   })
 
   test("writes a batch of audit entries once, and nothing where the batch is withdrawn", async (probe) => {
