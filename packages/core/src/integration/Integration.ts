@@ -119,8 +119,8 @@ export const toIntegration = (record: IntegrationRecord): Integration => ({
   description: record.description,
   plugin: record.plugin,
   baseUrl: record.baseUrl,
-  origins: record.origins,
-  authTemplates: record.authTemplates,
+  origins: [...record.origins],
+  authTemplates: structuredClone(record.authTemplates),
   identityMode: identityModeOf(record),
   revision: record.revision,
 })

@@ -10,6 +10,7 @@ import type { AccessStore, Caller, CallerRecords } from "../policy/AccessStore.t
 import type { AgentRecord } from "../policy/Agent.ts"
 import { compareGrants, type GrantKey, type GrantRecord } from "../policy/Grant.ts"
 import type { ShareKey, ShareRecipient, ShareRecord } from "../policy/Share.ts"
+import { frozen } from "./frozen.ts"
 import { getOrMake } from "./getOrMake.ts"
 
 /** Makes an empty store. */
@@ -78,7 +79,7 @@ class TenantAccess {
 
   putAgent(record: AgentRecord, expectedVersion: number): boolean {
     if ((this.agents.get(record.id)?.version ?? 0) !== expectedVersion) return false
-    this.agents.set(record.id, record)
+    this.agents.set(record.id, frozen(record))
     this.#forgetAnswers()
     return true
   }
@@ -91,7 +92,7 @@ class TenantAccess {
   }
 
   putGrant(record: GrantRecord): void {
-    getOrMake(this.#grants, record.agent, () => new Map<string, GrantRecord>()).set(grantText(record), record)
+    getOrMake(this.#grants, record.agent, () => new Map<string, GrantRecord>()).set(grantText(record), frozen(record))
     this.#forgetAnswers()
   }
 
@@ -117,7 +118,7 @@ class TenantAccess {
     for (const [other, { as, connection }] of shares) {
       if (other !== text && as === record.as && connection.integration === record.connection.integration) return false
     }
-    shares.set(text, record)
+    shares.set(text, frozen(record))
     this.#forgetAnswers()
     return true
   }

@@ -9,6 +9,7 @@ import type { ApprovalRecord } from "../policy/Approval.ts"
 import type { ApprovalStore } from "../policy/ApprovalStore.ts"
 import { byOrder, type PolicyRecord, type PolicyRules } from "../policy/Policy.ts"
 import type { PolicyStore } from "../policy/PolicyStore.ts"
+import { frozen } from "./frozen.ts"
 import { getOrMake } from "./getOrMake.ts"
 
 /** Makes an empty store of rules. */
@@ -45,7 +46,7 @@ class TenantRules {
 
   put(record: PolicyRecord, expectedVersion: number): boolean {
     if ((this.#records.get(record.id)?.version ?? 0) !== expectedVersion) return false
-    this.#records.set(record.id, record)
+    this.#records.set(record.id, frozen(record))
     getOrMake(this.#subjects, record.subject, () => new Map<string, PolicyRecord>()).set(record.id, record)
     this.#changed(record.subject)
     return true
@@ -84,7 +85,7 @@ export const memoryApprovals = (): ApprovalStore => {
       Effect.sync(() => {
         const approvals = getOrMake(tenants, record.tenant, () => new Map<string, ApprovalRecord>())
         if ((approvals.get(record.id)?.version ?? 0) !== expectedVersion) return false
-        approvals.set(record.id, record)
+        approvals.set(record.id, frozen(record))
         return true
       }),
     take: (tenant, id, version) =>

@@ -15,6 +15,7 @@ import type { IntegrationStore } from "../integration/IntegrationStore.ts"
 import type { Store } from "../integration/Store.ts"
 import type { ToolDef } from "../tool/Tool.ts"
 import type { CatalogKey, CatalogStore } from "../tool/ToolCatalog.ts"
+import { frozen } from "./frozen.ts"
 import { getOrMake } from "./getOrMake.ts"
 import { memoryAccess } from "./MemoryAccess.ts"
 import { memoryAccounts } from "./MemoryAccounts.ts"
@@ -127,7 +128,7 @@ class Partition {
   put(row: ConnectionRow, expectedVersion: number): boolean {
     const rows = getOrMake(this.#integrations, row.integration, () => new Map<string, ConnectionRow>())
     if ((rows.get(row.name)?.version ?? 0) !== expectedVersion) return false
-    rows.set(row.name, row)
+    rows.set(row.name, frozen(row))
     this.#sorted = undefined
     return true
   }

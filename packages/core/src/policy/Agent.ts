@@ -88,7 +88,7 @@ export const toAgent = (record: AgentRecord, now: number): Agent => ({
   name: record.name,
   description: record.description,
   parent: record.lineage[0]?.id ?? null,
-  integrations: record.integrations,
+  integrations: record.integrations === "all" ? "all" : [...record.integrations],
   hasKey: record.keys.some(({ expiresAt }) => expiresAt === null || expiresAt > now),
   createdAt: record.createdAt,
 })

@@ -73,7 +73,7 @@ export const toApproval = (record: ApprovalRecord): Approval => ({
   owner: record.owner,
   connection: record.connection,
   account: record.account,
-  arguments: record.arguments,
+  arguments: record.arguments.map((argument) => ({ ...argument })),
   subject: record.subject === "" ? null : record.subject,
   agent: record.agent,
   conversation: record.conversation,

@@ -14,7 +14,10 @@ export type ShareRecipient =
 /** What an owner shares. */
 export interface ShareInput extends AccessScopeInput {
   readonly with: ShareRecipient
-  /** The name by which the recipient sees it, among their own connections of the integration. Default: made of its name and its owner. */
+  /**
+   * The name by which the recipient sees it. Default: the connection's own. Whose it is always follows, so that it is no name of the
+   * recipient's: `work` of `alice` is `workOfAlice`.
+   */
   readonly as?: string | undefined
 }
 
@@ -50,14 +53,19 @@ export interface ShareRecord extends ShareKey, AccessScope {
 /** What an owner sees of a record. */
 export const toShare = (record: ShareRecord): Share => ({
   connection: connectionAddress(record.connection),
-  with: record.with,
+  with: { ...record.with },
   as: connectionAddress({ owner: "user", integration: record.connection.integration, name: record.as }),
-  access: record.access,
-  tools: record.tools,
+  access: [...record.access],
+  tools: record.tools && [...record.tools],
   expiresAt: record.expiresAt,
   sharedAt: record.sharedAt,
 })
 
-/** The name of a shared connection where its owner chose none: `main` of `alice` becomes `mainOfAlice`. */
-export const defaultShareName = ({ name, subject }: ConnectionKey): string =>
-  connectionIdentifier(`${name} of ${subject}`) ?? connectionIdentifier(`${name} shared`) ?? name
+/** The name of a connection in others' sight: `main` of `alice` becomes `mainOfAlice`, and so does `mainOfAlice`. */
+export const shareName = (name: string, subject: string): string | undefined => {
+  const suffix = connectionIdentifier(`x of ${subject}`)?.slice(1) ?? "Shared"
+  const named = connectionIdentifier(name)
+  if (named !== undefined && named.length > suffix.length && named.endsWith(suffix)) return named
+  if (named === undefined) return undefined
+  return connectionIdentifier(`${named}${suffix}`) ?? connectionIdentifier(`${named}Shared`)
+}

@@ -246,6 +246,31 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
     assert.deepEqual(await access.listShares(own, all), [shareRecord({ agent: "helper" }, own, "shared")])
   })
 
+  test("keeps what was written, whatever becomes of what it gave back", async (probe) => {
+    const access = accessOf(probe.store)
+    const make = () =>
+      agentRecord("acme", "lead", { integrations: ["github"], keys: [{ hash: "one", expiresAt: null }] })
+    const share = () => shareRecord({ agent: "lead" }, own, "shared")
+    await access.putAgent(make(), 0)
+    await access.putGrant(grantRecord(make(), own, "alice"))
+    await access.putShare(share())
+    const caller = acting("acme", "alice", "lead")
+    const given = [
+      (await access.getAgent("acme", "lead"))?.integrations,
+      (await access.getAgent("acme", "lead"))?.keys,
+      (await access.listAgents({ tenant: "acme", ...all }))[0]?.integrations,
+      ...(await access.listGrants("acme", "lead")).map((grant) => grant.access),
+      ...(await access.listGrantsOf(own)).map((grant) => grant.access),
+      ...(await access.listShares(own, all)).map((one) => one.access),
+      ...(await access.ofCaller(caller)).agents.map((agent) => agent.integrations),
+      ...(await access.ofCaller(caller)).grants.map((grant) => grant.access),
+    ]
+    for (const list of given) widen(list)
+    assert.deepEqual(await access.getAgent("acme", "lead"), make())
+    assert.deepEqual(await access.listGrants("acme", "lead"), [grantRecord(make(), own, "alice")])
+    assert.deepEqual(await access.listShares(own, all), [share()])
+  })
+
   test("lists and forgets of one connection every grant, and every share, and of others none", async (probe) => {
     const access = accessOf(probe.store)
     const others = [
@@ -316,6 +341,15 @@ export const addAccessCases = ({ can, test }: StoreSuite): void => {
       await expectSoon(another, caller, expected)
     }
   })
+}
+
+/** Adds to a list; a store may have seen to it that nobody can. */
+const widen = (list: unknown): void => {
+  try {
+    ;(list as Array<unknown>).push("write")
+  } catch {
+    // As good as a copy.
+  }
 }
 
 /** How long a store may need to hear of what was changed, in milliseconds. */

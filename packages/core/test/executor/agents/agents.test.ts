@@ -503,4 +503,23 @@ describe("events about agents", () => {
     expect(told[1]).toMatchObject({ agentId: "agent", connection: "tools.api.user.own", access: ["read"] })
     new CanaryScanner([key ?? "", second]).expectNone(told, "the events")
   })
+
+  it("has its rights in the store alone: what is handed out is a copy", async () => {
+    const { executor, connect } = await setAgentStage()
+    const main = await connect(null, "main")
+    const created = await executor.agents.create({ id: "bot", integrations: ["api"] })
+    const granted = await executor.agents.grant("bot", { connection: main, access: "read", tools: ["issues.*"] })
+    const known = await executor.agents.get("bot")
+    const [listed] = await executor.agents.list()
+    for (const agent of [created, known, listed]) (agent?.integrations as Array<string>).push("other")
+    for (const one of [granted, ...(await executor.agents.grants("bot"))]) {
+      ;(one.access as Array<string>).push("write")
+      ;(one.tools as Array<string>).push("*")
+    }
+    expect(await executor.agents.get("bot")).toMatchObject({ integrations: ["api"] })
+    expect(await executor.agents.grants("bot")).toMatchObject([{ access: ["read"], tools: ["issues.*"] }])
+    const [integration] = await executor.integrations.list()
+    ;(integration?.origins as Array<string>).push("https://evil.test")
+    expect((await executor.integrations.list())[0]?.origins).not.toContain("https://evil.test")
+  })
 })

@@ -150,21 +150,21 @@ describe("a sub-agent", () => {
     const { executor, connect, as } = await leadAndHelper()
     await connect("alice", "own")
     const [alice, bob] = [as("alice"), as("bob")]
-    const lent = { ...own, name: "lent" }
     const share = () => alice.connections.share(own, { with: { subject: "bob" }, access: "read", as: "lent" })
-    await share()
+    const address = (await share()).as
+    const lent = { ...own, name: address.split(".").at(-1) ?? "" }
     await bob.agents.grant("lead", { connection: lent, access: "read" })
     const lead = await bob.asAgent("lead")
     await lead.subAgents.grant("helper", { connection: lent, access: "read" })
     const helper = await bob.asAgent("helper")
-    expect(await helper.execute("tools.api.user.lent.issues.list")).toMatchObject({ ok: true })
+    expect(await helper.execute(`${address}.issues.list`)).toMatchObject({ ok: true })
     await alice.connections.unshare(own, { subject: "bob" })
     await share()
     for (const agent of [lead, helper]) {
-      expect((await agent.connections.list()).map(({ name }) => name)).not.toContain("lent")
+      expect((await agent.connections.list()).map((one) => one.address)).not.toContain(address)
     }
     for (const id of ["lead", "helper"]) {
-      expect((await bob.agents.grants(id)).filter(({ connection }) => connection.includes("lent"))).toEqual([])
+      expect((await bob.agents.grants(id)).filter(({ connection }) => connection === address)).toEqual([])
     }
     expect(await executor.agents.grants("lead")).toHaveLength(1)
   })
