@@ -416,7 +416,7 @@ describe("an account that nobody has connected", () => {
   it("is not told to somebody who names no tool that there is", async () => {
     const { executor, events } = await setStage({ plugin: acmePlugin({ call: () => 1 }) })
     expect(await rejectionOf(executor.call("api", "nope"))).toMatchObject({ _tag: "ToolNotFoundError" })
-    expect(events).toEqual([])
+    expect(events).toMatchObject([{ type: "call.refused", tool: "nope", outcome: "ToolNotFoundError" }])
   })
 
   it("survives a host that cannot say where to send people", async () => {

@@ -381,7 +381,7 @@ describe("a short address", () => {
     const error = await rejectionOf(executor.execute("tools.api.listIssue"))
     expect(error).toBeInstanceOf(ToolNotFoundError)
     expect(error).toMatchObject({ address: "tools.api.listIssue", suggestions: ["tools.api.listIssues"] })
-    expect(events).toEqual([])
+    expect(events).toMatchObject([{ type: "call.refused", tool: "listIssue", outcome: "ToolNotFoundError" }])
     expect(await executor.tools.schema("tools.api.listIssues")).not.toBeNull()
     expect(await executor.tools.schema("tools.api.listIssue")).toBeNull()
     expect(await executor.tools.schema("tools.nope.listIssues")).toBeNull()

@@ -9,7 +9,6 @@ import { connectionAddress, connectionKey, type ConnectionRef } from "../../conn
 import type { UnboundRequest } from "../../http/standardFetch.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { Fetch } from "../../integration/Plugin.ts"
-import { announce, lentBy } from "../announce.ts"
 import { rejection } from "../call/CallRecord.ts"
 import type { CallTrace } from "../call/CallTrace.ts"
 import { inSpan, type SpanPlace } from "../inSpan.ts"
@@ -17,7 +16,7 @@ import type { Resources } from "../Resources.ts"
 import { selectConnection, type SelectedConnection } from "../select/ConnectionSelector.ts"
 import { type AuthorizedResponse, sendAuthorized, toFetch } from "./AuthorizedFetch.ts"
 import { storedCredential } from "./CredentialSource.ts"
-import { type RequestTrace, toldRequest } from "./toldRequest.ts"
+import { type RequestTrace, tellFailure, toldRequest } from "./toldRequest.ts"
 
 /** What is done around each request of a bound `fetch`. */
 export interface BoundFetchOptions {
@@ -76,7 +75,7 @@ export const boundFetch = (
       (selected) => {
         const { binding } = selected.compiled
         const sent = sendAuthorized(resources, binding, storedCredential(resources, selected), request)
-        const told = resources.hasListener ? watched(resources, selected, sent) : sent
+        const told = resources.hasListener ? watched(resources, selected, sent, trace) : sent
         return Effect.catch(told, (error): Effect.Effect<never, Error> =>
           error instanceof ConnectionCredentialError ? Effect.flip(explain(selected, error)) : Effect.fail(error),
         )
@@ -91,21 +90,21 @@ export const boundFetch = (
   )
 }
 
-/** Tells the host when a credential could not be resolved or was turned down. */
+/** Tells the host when a credential could not be resolved or was turned down; of a request that is told, after it. */
 const watched = <E>(
   resources: Resources,
   selected: SelectedConnection,
   sent: Effect.Effect<AuthorizedResponse, E>,
+  trace: RequestTrace | undefined,
 ): Effect.Effect<AuthorizedResponse, E> => {
-  const { identity, row } = selected
-  const tell = (error: unknown): Effect.Effect<void> =>
+  const note = (error: unknown): Effect.Effect<void> =>
     Effect.sync(() => {
       if (!(error instanceof ConnectionCredentialError)) return
-      const { code, reason } = error
-      announce(resources, identity, row, { type: "credential.failed", ...lentBy(selected), code, reason })
+      if (trace === undefined) tellFailure(resources, selected, error)
+      else trace.failure = error
     })
   return sent.pipe(
-    Effect.tap(({ response, authorizer }) => tell(rejection(connectionAddress(row), response, authorizer))),
-    Effect.tapError(tell),
+    Effect.tap(({ response, authorizer }) => note(rejection(connectionAddress(selected.row), response, authorizer))),
+    Effect.tapError(note),
   )
 }

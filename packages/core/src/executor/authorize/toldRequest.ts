@@ -20,6 +20,8 @@ import type { AuthorizedResponse } from "./AuthorizedFetch.ts"
 export class RequestTrace {
   readonly call: CallTrace = {}
   selected: SelectedConnection | undefined
+  /** Why its credential could not be had, or that the service turned it down. */
+  failure: ConnectionCredentialError | undefined
 
   /** Takes note of the connection. */
   found(selected: SelectedConnection): void {
@@ -52,5 +54,16 @@ export const toldRequest = <E>(
           : { outcome: ended.error instanceof ConnectionCredentialError ? ended.error.code : ended.failure }),
         durationMs: performance.now() - startedAt,
       })
+      if (selected !== undefined && trace.failure !== undefined) tellFailure(resources, selected, trace.failure)
     })
   })
+
+/** Tells the host that a credential could not be resolved or was turned down. */
+export const tellFailure = (
+  resources: Resources,
+  selected: SelectedConnection,
+  { code, reason }: ConnectionCredentialError,
+): void => {
+  const { identity, row } = selected
+  announce(resources, identity, row, { type: "credential.failed", ...lentBy(selected), code, reason })
+}

@@ -569,7 +569,7 @@ describe("elicitation", () => {
     expect(asked).toEqual([
       {
         kind: "approval",
-        message: expect.stringContaining("call: deletes it") as string,
+        message: expect.stringContaining('Allow "call", described as "deletes it"') as string,
         tool: toolOfMain(),
         args: { id: 7 },
         arguments: [{ name: "id", value: "7" }],
