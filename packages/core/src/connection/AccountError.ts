@@ -50,15 +50,22 @@ export interface AccountCandidate {
   readonly address: string
   readonly identityLabel: string | null
   readonly owner: Owner
+  /** The user whose account it is, where another shares it with the caller. */
+  readonly sharedBy?: string
 }
 
 const candidates = Schema.Array(
-  Schema.Struct({ address: Schema.String, identityLabel: Schema.NullOr(Schema.String), owner }),
+  Schema.Struct({
+    address: Schema.String,
+    identityLabel: Schema.NullOr(Schema.String),
+    owner,
+    sharedBy: Schema.optionalKey(Schema.String),
+  }),
 )
 
 /**
- * Several connections are meant alike and none is the default, or there are only some that others share. None was chosen: least of all
- * the newest.
+ * Several connections are meant alike and none is the default, or an agent has only some that others share. None was chosen: least of
+ * all the newest.
  */
 export class AmbiguousAccountError extends taggedError<AmbiguousAccountError>()(
   "AmbiguousAccountError",
@@ -125,6 +132,8 @@ export class ConnectionRequiredError extends taggedError<ConnectionRequiredError
     authorizeUrl: Schema.optionalKey(Schema.String),
     /** Where the host sends people to connect accounts. */
     connectUrl: Schema.optionalKey(Schema.String),
+    /** What others share with the caller, of whom a call can name one; at most 20. */
+    candidates: Schema.optionalKey(candidates),
   },
   409,
 ) {

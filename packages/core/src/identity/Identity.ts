@@ -31,10 +31,13 @@ export interface IdentityInput {
 /** A tenant or subject that cannot name anybody: empty, too long, or not well-formed text. */
 export class InvalidIdentityError extends taggedError<InvalidIdentityError>()(
   "InvalidIdentityError",
-  { part: Schema.Literals(["tenant", "subject"]), given: Schema.String },
+  { part: Schema.Literals(["tenant", "subject", "agent"]), given: Schema.String },
   400,
 ) {
   override get message(): string {
+    if (this.part === "agent") {
+      return `The identity is that of the agent ${quote(this.given)}, which may do less than an executor does. Use asAgent, or withSealedIdentity where a token names it.`
+    }
     return `The ${this.part} ${quote(this.given)} cannot identify anybody. Pass 1 to 512 characters of well-formed text${
       this.part === "subject" ? ", or leave it out when no user acts." : "."
     }`

@@ -31,6 +31,21 @@ export const accessOfTool = (annotations: { readonly readOnlyHint?: boolean | un
 /** What a request needs by its method ([RFC 9110, section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)). */
 export const accessOfMethod = (method: string): Access => (safeMethods.has(method.toUpperCase()) ? "read" : "write")
 
+/** What a request needs by its method, and by what its headers tell a service to take for it. */
+export const accessOfRequest = ({
+  method,
+  headers,
+}: {
+  readonly method: string
+  /** By names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+}): Access =>
+  accessOfMethod(method) === "read" && methodHeaders.every((name) => accessOfMethod(headers[name] ?? "GET") === "read")
+    ? "read"
+    : "write"
+
+const methodHeaders = ["x-http-method-override", "x-http-method", "x-method-override"]
+
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"])
 
 /** Whether a scope is over. */

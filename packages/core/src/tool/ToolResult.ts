@@ -32,6 +32,8 @@ export interface CalledAccount {
   readonly identityMode: IdentityMode
   /** Named by the call (`account`), marked `default`, or the `only` one. */
   readonly chosenBy: "address" | "account" | "default" | "only"
+  /** The user whose account it is, where another shares it with the caller. */
+  readonly sharedBy?: string | undefined
   /** Whose connection the call itself asked for, where it did. */
   readonly override?: Owner | undefined
 }

@@ -111,6 +111,31 @@ describe("an account that a call names", () => {
   })
 })
 
+describe("a full address", () => {
+  it("is not called where an option names another account, or somebody else's", async () => {
+    const { executor, upstream } = await setCabinets({ first: "First" })
+    const call = (options: object) => executor.execute("tools.ozon.org.first.whoami", {}, options)
+    expect(await rejectionOf(call({ identity: "user" }))).toMatchObject({
+      _tag: "IdentityConflictError",
+      contradicts: "address",
+    })
+    expect(await rejectionOf(call({ account: "other" }))).toMatchObject({
+      _tag: "InvalidConnectionInputError",
+      field: "account",
+    })
+    expect(upstream.requests).toEqual([])
+    expect(await call({ identity: "org", account: "first" })).toMatchObject({ ok: true })
+  })
+
+  it("takes `_identity` away from a prototype too", async () => {
+    const { executor } = await setCabinets({ first: "First" })
+    const args = Object.create({ _identity: "user" }) as object
+    expect(await rejectionOf(executor.execute("tools.ozon.org.first.whoami", args))).toMatchObject({
+      _tag: "IdentityConflictError",
+    })
+  })
+})
+
 describe("a call that names no account", () => {
   it("runs as the only one, is ambiguous among several, and never takes the newest", async () => {
     const stage = await setCabinets({ first: "First" })

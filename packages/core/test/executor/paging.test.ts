@@ -134,7 +134,9 @@ describe("a page of connections, over 10,000", () => {
     const helper = await alice.asAgent("helper")
     rows.clear()
     const seen = await Promise.all([bob, helper].map((caller) => caller.connections.list({ limit: 5 })))
-    for (const page of seen) expect(page.map(({ name }) => name)).toEqual(names.slice(0, 5))
+    const [ofBob, ofHelper] = seen.map((page) => page.map(({ name }) => name))
+    expect(ofHelper).toEqual(names.slice(0, 5))
+    expect(ofBob).toEqual(names.slice(0, 5).map((name) => `${name}OfAlice`))
     expect(await helper.tools.list({ limit: 4 })).toHaveLength(4)
     // For bob each is looked for among his own first, which is none.
     expect(asked("connections.get")).toBeLessThanOrEqual(5 + 5 + 4)

@@ -108,10 +108,16 @@ export class CallModel extends AccessModel {
     if (address !== undefined) return address[1] === integration ? named(address[3]) : undefined
     if (request.account !== undefined) {
       const account = request.account.replace(`${integration}:`, "").toLowerCase()
+      const isOwn = ({ connection }: ModelShown): boolean =>
+        connection.owner === (owner === "org" ? null : caller.subject)
       const byName = there.filter(({ name }) => name.toLowerCase() === account)
-      const alike =
-        byName.length > 0 ? byName : there.filter(({ connection }) => connection.label?.toLowerCase() === account)
-      return alike.length === 1 ? alike[0] : undefined
+      // One's own by name or label, before what others share, which goes by its name alone.
+      const alike = [
+        byName.filter(isOwn),
+        there.filter((one) => isOwn(one) && one.connection.label?.toLowerCase() === account),
+        byName,
+      ].find(({ length }) => length > 0)
+      return alike?.length === 1 ? alike[0] : undefined
     }
     const marked = this.defaults.get(accountsOf(owner, caller.subject, integration))
     const shown = named(marked?.name)

@@ -197,7 +197,7 @@ const share = fc
     connectionName,
     fc.oneof(fc.record({ subject: fc.constantFrom(...subjects) }), fc.record({ agent: agentId })),
     scope,
-    fc.option(fc.constant("lent"), { nil: undefined }),
+    fc.option(fc.constantFrom("lent", "main", "Top"), { nil: undefined }),
   )
   .map(([inTenant, owner, slug, name, recipient, wanted, as_]) =>
     command("share", inTenant, [owner, slug, name, recipient, wanted, as_], async (model, as) => {
@@ -211,6 +211,8 @@ const share = fc
       expect(to).not.toBe(owner)
       if (connection === undefined || to === undefined) return false
       const shown = done.value.as.split(".").at(-1) ?? ""
+      // Never a name that the recipient's own could have, or have had.
+      expect(shown).toMatch(owner === "alice" ? /OfAlice\d*$/ : /OfBob\d*$/)
       if (typeof to === "string") expect(model.connection(to, slug, shown)).toBeUndefined()
       else if (to.parent !== null) expect(isWithin(wanted, model.ofAgent(to.parent, null, connection))).toBe(true)
       model.shares = model.shares.filter((one) => !(one.connection === connection && one.to === to))
@@ -243,7 +245,10 @@ const unshare = fc
           : typeof shared.to === "string"
             ? { subject: shared.to }
             : { agent: shared.to.id }
-      await succeeded(as(owner).connections.unshare({ owner: "user", integration: slug, name }, recipient))
+      // By its owner, or by a user who does not want it.
+      const [who, known] =
+        typeof shared?.to === "string" && at % 2 === 0 ? ([shared.to, shared.as] as const) : ([owner, name] as const)
+      await succeeded(as(who).connections.unshare({ owner: "user", integration: slug, name: known }, recipient))
       const to = "agent" in recipient ? model.agent(recipient.agent) : recipient.subject
       const connection = model.connection(owner, slug, name)
       const before = model.shares.length

@@ -39,7 +39,7 @@ export const integration = fc.oneof(
 export const connectionName = fc.oneof({ weight: 4, arbitrary: fc.constant(names[0]) }, fc.constant(names[1]))
 const shownName = fc.oneof(
   { weight: 4, arbitrary: connectionName },
-  fc.constantFrom("mainOfAlice", "mainOfBob", "secondOfAlice", "lent"),
+  fc.constantFrom("mainOfAlice", "mainOfBob", "secondOfAlice", "lentOfBob", "topOfAlice"),
 )
 export const ref: fc.Arbitrary<ConnectionRef> = fc.record({
   owner: fc.constantFrom("org", "user"),

@@ -5,8 +5,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type { ConnectionRow } from "../../connection/Connection.ts"
 import type { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
-import { connectionIdentifier, connectionKey, type ConnectionRef } from "../../connection/ConnectionRef.ts"
+import { connectionKey, type ConnectionRef } from "../../connection/ConnectionRef.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import { type Identity, makeIdentity } from "../../identity/Identity.ts"
@@ -17,10 +18,10 @@ import {
   InvalidGrantError,
 } from "../../policy/AccessError.ts"
 import {
-  defaultShareName,
   type Share,
   type ShareInput,
   type ShareRecipient,
+  shareName,
   type ShareRecord,
   toShare,
 } from "../../policy/Share.ts"
@@ -80,12 +81,12 @@ export const share = (
       sharedAt: yield* Clock.currentTimeMillis,
       ...scope,
     }
-    for (const as of yield* namesFor(input.as, known?.as ?? defaultShareName(row))) {
+    for (const as of yield* namesFor(input.as, known?.as, row)) {
       if (yield* put(resources, identity, { ...base, as })) return toShare({ ...base, as })
     }
     return yield* invalid(
       "as",
-      `${quote(input.as ?? known?.as ?? defaultShareName(row))} is taken among the recipient's connections; choose another name.`,
+      `${quote(input.as ?? known?.as ?? row.name)} is taken among the recipient's connections; choose another name.`,
     )
   })
 
@@ -115,7 +116,7 @@ export const listShares = (
     return listed
   })
 
-/** Ends a share, and what rests on it. What is not shared is unshared already. */
+/** Ends a share, of its owner or of the user who is its recipient, and what rests on it. What is not shared is unshared already. */
 export const unshare = (
   resources: Resources,
   identity: Identity,
@@ -124,14 +125,31 @@ export const unshare = (
 ): Effect.Effect<void, InvalidConnectionInputError | InvalidGrantError | StoreUnavailableError> =>
   Effect.gen(function* () {
     const connection = yield* connectionKey(identity, ref)
-    const checked = yield* checkRecipient(identity, recipient)
-    const write = resources.store.access.removeShare({ tenant: identity.tenant, with: checked, connection })
-    const removed = eventOf(connection, { type: "share.removed", with: checked })
+    const declined = yield* sharedAs(resources, identity, connection, recipient)
+    const shared = declined?.connection ?? connection
+    const checked = declined?.with ?? (yield* checkRecipient(identity, recipient))
+    const write = resources.store.access.removeShare({ tenant: identity.tenant, with: checked, connection: shared })
+    const removed = eventOf(shared, { type: "share.removed", with: checked })
     const end = Effect.flatMap(commitChange(resources, identity, write, removed), (isEnded) =>
-      isEnded ? endUnsupported(resources, identity, connection, checked) : Effect.void,
+      isEnded ? endUnsupported(resources, identity, shared, checked) : Effect.void,
     )
     yield* Effect.uninterruptible(end)
   })
+
+/** The share that the acting user sees under a name and, naming themselves as its recipient, wants no more. */
+const sharedAs = (
+  { store }: Resources,
+  { tenant, subject }: Identity,
+  { owner, integration, name }: ConnectionRef,
+  recipient: ShareRecipient,
+): Effect.Effect<ShareRecord | undefined, StoreUnavailableError> => {
+  // Hosts hand this through from outside.
+  const { subject: user, agent } = (recipient ?? {}) as { readonly subject?: unknown; readonly agent?: unknown }
+  if (subject === null || owner !== "user" || user !== subject || agent !== undefined) return Effect.undefined
+  return Effect.map(store.access.ofCaller({ tenant, subject, agent: null }), ({ shares }) =>
+    shares.find((share) => share.as === name && share.connection.integration === integration),
+  )
+}
 
 /** Writes a share if the recipient has nothing else under its name. */
 const put = (
@@ -177,14 +195,17 @@ const mostNumbers = 20
 /** A chosen name and no other, or the default one with a number where it is taken. */
 const namesFor = (
   chosen: string | undefined,
-  name: string,
+  known: string | undefined,
+  { name: own, subject }: ConnectionRow,
 ): Effect.Effect<ReadonlyArray<string>, InvalidGrantError> => {
   if (chosen === undefined) {
+    const name = known ?? shareName(own, subject)
+    if (name === undefined) return invalid("as", `${quote(own)} is too long to say whose it is; choose a shorter name.`)
     return Effect.succeed([name, ...Array.from({ length: mostNumbers - 1 }, (_, index) => `${name}${index + 2}`)])
   }
-  const as = typeof chosen === "string" ? connectionIdentifier(chosen) : undefined
+  const as = typeof chosen === "string" ? shareName(chosen, subject) : undefined
   return as === undefined
-    ? invalid("as", `${quote(chosen)} holds no letter or digit to name a connection by.`)
+    ? invalid("as", `${quote(chosen)} holds no letter or digit to name a connection by, or is too long.`)
     : Effect.succeed([as])
 }
 

@@ -15,7 +15,7 @@ import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { AccessDeniedError } from "../../policy/AccessError.ts"
 import { type AccessIndex, accessIndex, type ConnectionIncarnation } from "../../policy/AccessIndex.ts"
-import { accessOfMethod, accessOfTool } from "../../policy/AccessScope.ts"
+import { accessOfRequest, accessOfTool } from "../../policy/AccessScope.ts"
 import type { AgentRecord } from "../../policy/Agent.ts"
 import { type AccessDecision, type ConnectionAccess, mayUse } from "../../policy/ConnectionAccess.ts"
 import type { ShareRecord } from "../../policy/Share.ts"
@@ -94,9 +94,9 @@ export const mayCall = ({ access }: Pick<VisibleConnection, "access">, tool: Too
 /** Whether the caller may send a request of their own; fails with what is missing. */
 export const checkFetch = (
   { access, row }: VisibleConnection,
-  method: string,
+  request: Parameters<typeof accessOfRequest>[0],
 ): Effect.Effect<void, AccessDeniedError> => {
-  const needed = accessOfMethod(method)
+  const needed = accessOfRequest(request)
   const decision = mayUse(access, { access: needed, tool: null })
   if (decision === "allowed") return Effect.void
   const missing = decision === "hidden" ? "fetch" : needed

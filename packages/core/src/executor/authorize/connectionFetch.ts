@@ -25,7 +25,7 @@ export const connectionFetch = (
     isTold: true,
     check: (selected, request, trace) =>
       Effect.andThen(
-        Effect.andThen(checkFetch(selected, request.method), checkMode(selected.integration, selected.row.owner)),
+        Effect.andThen(checkFetch(selected, request), checkMode(selected.integration, selected.row.owner)),
         () => permitRequest(resources, selected, request, admitted, trace),
       ),
     explain: (selected, error) =>

@@ -16,7 +16,7 @@ import {
   SubjectRequiredError,
 } from "../../connection/AccountError.ts"
 import { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
-import { connectionAddress } from "../../connection/ConnectionRef.ts"
+import { connectionAddress, type ConnectionRef } from "../../connection/ConnectionRef.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity, Owner } from "../../identity/Identity.ts"
@@ -152,6 +152,8 @@ const callAt = (
   const named = () => ({ connection: connectionAddress(connection), integration: connection.integration, tool })
   const taken = takeIdentity(args)
   if ("ok" in taken) return refusedResult(calling, named(), taken)
+  const fault = optionsFault(connection, options)
+  if (fault !== undefined) return tellingRefusal(calling, named, Effect.fail(fault))
   const place = (): SpanPlace => ({ attributes: named() })
   return andThen(
     tellingRefusal(
@@ -201,6 +203,7 @@ const callAs = (
         identityLabel: row.identityLabel,
         identityMode,
         chosenBy,
+        ...(selected.lender === undefined ? {} : { sharedBy: selected.lender.row.subject }),
         ...(override === undefined ? {} : { override }),
       },
     }),
@@ -288,9 +291,7 @@ const report = (
     code,
     ...(override === undefined ? {} : { override }),
     ...(error === undefined ? {} : { owner: error.owner }),
-    ...(error !== undefined && "candidates" in error
-      ? { candidates: error.candidates.map(({ address }) => address) }
-      : {}),
+    ...(error?.candidates !== undefined ? { candidates: error.candidates.map(({ address }) => address) } : {}),
   })
 }
 
@@ -311,6 +312,23 @@ const chosenOrProblem = <E>(
 
 const isRefusal = (error: unknown): error is IdentityModeError | SubjectRequiredError | IdentityConflictError =>
   error instanceof IdentityModeError || error instanceof SubjectRequiredError || error instanceof IdentityConflictError
+
+/** What options of `call`, which a host may pass here too, say otherwise than a full address. */
+const optionsFault = (
+  connection: ConnectionRef,
+  options: CallOptions | undefined,
+): IdentityConflictError | InvalidConnectionInputError | undefined => {
+  const { identity, account } = options ?? {}
+  const fault = faultOf(identity, account)
+  if (fault !== undefined) return fault
+  const { integration, owner, name } = connection
+  if (identity !== undefined && identity !== owner) {
+    return new IdentityConflictError({ integration, asked: identity, contradicts: "address" })
+  }
+  return account === undefined || account === name || account === connectionAddress(connection)
+    ? undefined
+    : new InvalidConnectionInputError({ field: "account", fault: "the call's address names another one; say it once." })
+}
 
 /** Options come from hosts, some of which pass on what others say. */
 const faultOf = (identity: Owner | undefined, account: string | undefined): InvalidConnectionInputError | undefined => {

@@ -22,7 +22,7 @@ export const refuseSharedName = (
       ? Effect.void
       : invalid(
           "name",
-          `${quote(found.lender.identity.subject)} shares a connection with this user under the name ${quote(key.name)}. Choose another name.`,
+          `${quote(found.lender.identity.subject)} shares a connection with this user under the name ${quote(key.name)}. Choose another name, or end that with connections.unshare.`,
         ),
   )
 }

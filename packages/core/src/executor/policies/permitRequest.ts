@@ -1,7 +1,7 @@
 /**
  * Policy about a request of a caller's own (`connections.fetch`), which rules see as a tool called `fetch`.
  *
- * What such a request does is said by its method alone. The host's own code is not asked about unless a rule says so: the host wrote it.
+ * What such a request does is said by its method and by the headers that replace it, alone. The host's own code is not asked about unless a rule says so: the host wrote it.
  * An agent's request that writes is a write of unknown effect, about which a person is asked as about any such tool, and reads where it
  * goes and what is sent. Nothing can wait for an answer here: where nobody answers now, the request is refused.
  */
@@ -11,7 +11,7 @@ import * as Option from "effect/Option"
 import { bindUrl } from "../../http/originBinding.ts"
 import type { UnboundRequest } from "../../http/standardFetch.ts"
 import type { WireBody } from "../../http/Wire.ts"
-import { accessOfMethod } from "../../policy/AccessScope.ts"
+import { accessOfRequest } from "../../policy/AccessScope.ts"
 import type { Decision } from "../../policy/decide.ts"
 import { ElicitationDeclinedError } from "../../tool/Elicitation.ts"
 import type { ToolDef } from "../../tool/Tool.ts"
@@ -36,7 +36,7 @@ export const permitRequest = (
   admitted: Admitted,
   trace: CallTrace | undefined,
 ): Effect.Effect<void, Error> => {
-  const tool = toolOf(selected, request.method)
+  const tool = toolOf(selected, request)
   return andThen(decisionOn(resources, selected, tool, trace), (decision): Effect.Effect<void, Error> => {
     if (decision.action === "approve") return Effect.void
     const { onElicitation } = resources
@@ -75,7 +75,7 @@ const ask = (
         given: args,
         decision,
         conversation: undefined,
-        again: (now) => Effect.as(checkFetch(now, method), tool),
+        again: (now) => Effect.as(checkFetch(now, request), tool),
       },
       resources.onElicitation,
       trace,
@@ -90,8 +90,8 @@ const ask = (
     }
   })
 
-const toolOf = ({ identity }: SelectedConnection, method: string): ToolDef =>
-  identity.agent === undefined || accessOfMethod(method) === "read" ? readingRequest : writingRequest
+const toolOf = ({ identity }: SelectedConnection, request: UnboundRequest): ToolDef =>
+  identity.agent === undefined || accessOfRequest(request) === "read" ? readingRequest : writingRequest
 
 /** As plugins describe tools; the host's own to use, whatever it sends. */
 const readingRequest: ToolDef = { name: "fetch", annotations: { readOnlyHint: true } }

@@ -41,7 +41,11 @@ export const ownAccounts = (
       )
 }
 
-/** Every connection of the owner that an account's name or label means; several only where they are meant alike. */
+/**
+ * Every connection of the owner that an account's name or label means; several only where they are meant alike.
+ *
+ * What is the owner's own comes first, by whatever it is meant. What others share is meant by its name alone: its label is theirs.
+ */
 export const accountsNamed = (
   search: AccountSearch,
   account: string,
@@ -52,7 +56,9 @@ export const accountsNamed = (
   const name = connectionIdentifier(spelled)
   const byName =
     name === undefined ? Effect.undefined : visibleConnection(resources, identity, accountRef(search, name))
-  return andThen(byName, (found) => (found === undefined ? alike(search, spelled, name) : Effect.succeed([found])))
+  return andThen(byName, (found) =>
+    found === undefined || found.lender !== undefined ? alike(search, spelled, name, found) : Effect.succeed([found]),
+  )
 }
 
 /** A page of the owner's connections, what others share with them included. */
@@ -75,19 +81,31 @@ const alike = (
   search: AccountSearch,
   spelled: string,
   name: string | undefined,
+  lent: VisibleConnection | undefined,
 ): Effect.Effect<ReadonlyArray<VisibleConnection>, StoreUnavailableError> =>
   Effect.gen(function* () {
-    const [byName, byLabel]: [Array<VisibleConnection>, Array<VisibleConnection>] = [[], []]
+    const byName: Array<VisibleConnection> = []
+    const byLabel: Array<VisibleConnection> = []
+    const shared: Array<VisibleConnection> = []
     const [asName, asLabel] = [name === undefined ? undefined : folded(name), folded(spelled)]
     let after: ConnectionRef | undefined
     for (;;) {
       const page: ReadonlyArray<VisibleConnection> = yield* visibleAccounts(search, after, pageSize)
       for (const connection of page) {
         const { row } = connection
-        if (folded(row.name) === asName) byName.push(connection)
+        const isNamed = folded(row.name) === asName
+        if (connection.lender !== undefined) {
+          if (isNamed) shared.push(connection)
+          continue
+        }
+        if (isNamed) byName.push(connection)
         if (row.identityLabel !== null && folded(row.identityLabel) === asLabel) byLabel.push(connection)
       }
-      if (page.length < pageSize) return byName.length > 0 ? byName : byLabel
+      if (page.length < pageSize) {
+        const own = byName.length > 0 ? byName : byLabel
+        if (own.length > 0) return own
+        return lent === undefined ? shared : [lent]
+      }
       after = page.at(-1)?.row
     }
   })

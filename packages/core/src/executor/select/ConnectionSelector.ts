@@ -89,7 +89,9 @@ export const visibleRef = (
   identity: Identity,
   ref: ConnectionRef,
 ): Effect.Effect<ConnectionRef, InvalidConnectionInputError | ConnectionNotFoundError> => {
-  if (ref.owner !== "user" || identity.subject !== null) return connectionKey(identity, ref)
+  // Hosts hand this through from outside.
+  const { owner } = (ref ?? {}) as Partial<ConnectionRef>
+  if (owner !== "user" || identity.subject !== null) return connectionKey(identity, ref)
   // There is nothing wrong with the address.
   if (identity.agent === undefined) return notFound(ref)
   return connectionKey({ ...identity, subject: "" }, ref)

@@ -31,7 +31,7 @@ const detailsOf = (problem: AccountProblem): Readonly<Record<string, unknown>> =
     const { account, candidates, hasMore } = problem
     return { category: "account", integration, owner, ...(account === null ? {} : { account }), candidates, hasMore }
   }
-  const { mode, connection, templates, nextStep, authorizeUrl, connectUrl } = problem
+  const { mode, connection, templates, nextStep, authorizeUrl, connectUrl, candidates } = problem
   return {
     category: "authentication",
     authRequired: true,
@@ -44,5 +44,6 @@ const detailsOf = (problem: AccountProblem): Readonly<Record<string, unknown>> =
     nextStep,
     ...(authorizeUrl === undefined ? {} : { authorizeUrl }),
     ...(connectUrl === undefined ? {} : { connectUrl }),
+    ...(candidates === undefined ? {} : { candidates }),
   }
 }

@@ -2,7 +2,7 @@
  * Who an executor is to act for: what a host says, or what came out of a token that it sealed.
  */
 import * as Effect from "effect/Effect"
-import { type Identity, type IdentityInput, type InvalidIdentityError, makeIdentity } from "../../identity/Identity.ts"
+import { type Identity, type IdentityInput, InvalidIdentityError, makeIdentity } from "../../identity/Identity.ts"
 import { InvalidSealedIdentityError, InvalidSealOptionsError, OpenedIdentity } from "../../identity/SealedIdentity.ts"
 import { openSealed } from "../../identity/sealIdentity.ts"
 import type { Resources } from "../Resources.ts"
@@ -18,9 +18,14 @@ export const callerIdentity = (
       ? Effect.succeed(plain(input))
       : Effect.fail(new InvalidSealedIdentityError({ reason: "agent" }))
   }
-  return sealedIdentity?.isRequired === true
-    ? Effect.fail(new InvalidSealedIdentityError({ reason: "not_sealed" }))
-    : makeIdentity(input, tenant)
+  if (sealedIdentity?.isRequired === true) {
+    return Effect.fail(new InvalidSealedIdentityError({ reason: "not_sealed" }))
+  }
+  // An agent's identity, or a copy of a token's, must not become its user's.
+  const { agent } = input as { readonly agent?: unknown }
+  return agent === undefined
+    ? makeIdentity(input, tenant)
+    : Effect.fail(new InvalidIdentityError({ part: "agent", given: typeof agent === "string" ? agent : typeof agent }))
 }
 
 /** The identity in a token of the host's edge, opened as the config says. */

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import { type AuthTemplate, compileTemplate, noneTemplate } from "../../auth/AuthTemplate.ts"
-import { ConnectionRequiredError } from "../../connection/AccountError.ts"
+import { type AccountCandidate, ConnectionRequiredError } from "../../connection/AccountError.ts"
 import { connectionAddress, type ConnectionRef } from "../../connection/ConnectionRef.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import { identityModeOf, type IntegrationRecord } from "../../integration/Integration.ts"
@@ -21,6 +21,7 @@ export const connectionRequired = (
   integration: IntegrationRecord,
   ref: ConnectionRef,
   way: "quietly" | "offering",
+  shared: ReadonlyArray<AccountCandidate> = [],
 ): Effect.Effect<ConnectionRequiredError> =>
   Effect.gen(function* () {
     const mode = identityModeOf(integration)
@@ -43,6 +44,7 @@ export const connectionRequired = (
       nextStep: nextStepOf({ isAgent, isTheirs, authorizeUrl, connectUrl }),
       ...(authorizeUrl === undefined ? {} : { authorizeUrl }),
       ...(connectUrl === undefined ? {} : { connectUrl }),
+      ...(shared.length === 0 ? {} : { candidates: shared }),
     })
   })
 

@@ -21,7 +21,7 @@ export interface TakenArguments {
 /** Takes the argument out, or answers why it cannot be used. What was passed stays as it is. */
 export const takeIdentity = (args: unknown): TakenArguments | Refused => {
   if (args === undefined) return nothing
-  if (typeof args !== "object" || args === null || !Object.hasOwn(args, identityArgument) || Array.isArray(args)) {
+  if (typeof args !== "object" || args === null || !(identityArgument in args) || Array.isArray(args)) {
     return { args, asked: undefined }
   }
   const { [identityArgument]: asked, ...rest } = args as Record<string, unknown>

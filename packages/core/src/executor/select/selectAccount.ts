@@ -60,14 +60,18 @@ export const integrationOfCall = (
   resources: Resources,
   identity: Identity,
   slug: string,
-): Effect.Effect<IntegrationRecord, IntegrationNotFoundError | StoreUnavailableError> =>
-  andThen(resources.store.integrations.get(identity.tenant, slug, "recent"), (integration) =>
+): Effect.Effect<IntegrationRecord, IntegrationNotFoundError | StoreUnavailableError> => {
+  // Models make up what is no text.
+  const given: unknown = slug
+  if (typeof given !== "string") return Effect.fail(new IntegrationNotFoundError({ integration: typeof given }))
+  return andThen(resources.store.integrations.get(identity.tenant, slug, "recent"), (integration) =>
     andThen(hasIntegration(resources, identity, slug), (isThere) =>
       integration === undefined || !isThere
         ? Effect.fail(new IntegrationNotFoundError({ integration: slug }))
         : Effect.succeed(integration),
     ),
   )
+}
 
 /** Selects the connection that a call of an integration runs as; see the file's header. Quietly: begins no flow for one that is missing. */
 export const selectAccount = (
@@ -147,7 +151,10 @@ const theOnly = (search: Search): Effect.Effect<SelectedAccount, SelectAccountEr
       return Effect.flatMap(
         visibleAccounts(search, undefined, mostCandidates + 1),
         (shared): Effect.Effect<never, SelectAccountError> =>
-          shared.length > 0 ? ambiguous(search, shared) : Effect.flatMap(needOf(search), Effect.fail),
+          // Whatever others share, a user is asked to connect their own; an agent has nothing to connect.
+          shared.length > 0 && search.identity.agent !== undefined
+            ? ambiguous(search, shared)
+            : Effect.flatMap(needOf(search, undefined, shared), Effect.fail),
       )
     }
     if (second === undefined) return chosen(search, only, "only")
@@ -229,15 +236,25 @@ const notFound = (
 const needOf = (
   { resources, identity, integration, owner, way }: Search,
   account?: string,
+  shared: ReadonlyArray<VisibleConnection> = [],
 ): Effect.Effect<ConnectionRequiredError> => {
   const spelled =
     account === undefined ? undefined : (parseConnectionAddress(account)?.name ?? account.split(":").at(-1))
   const name = (spelled === undefined ? undefined : connectionIdentifier(spelled)) ?? "main"
-  return connectionRequired(resources, identity, integration, { owner, integration: integration.slug, name }, way)
+  const ref = { owner, integration: integration.slug, name }
+  return connectionRequired(
+    resources,
+    identity,
+    integration,
+    ref,
+    way,
+    shared.slice(0, mostCandidates).map(candidateOf),
+  )
 }
 
-const candidateOf = ({ row }: VisibleConnection): AccountCandidate => ({
+const candidateOf = ({ row, lender }: VisibleConnection): AccountCandidate => ({
   address: connectionAddress(row),
   identityLabel: row.identityLabel,
   owner: row.owner,
+  ...(lender === undefined ? {} : { sharedBy: lender.row.subject }),
 })

@@ -137,7 +137,7 @@ describe("a share with another user", () => {
     expect(await as("bob").connections.list()).toEqual([])
     expect(await as("alice").connections.shares(own)).toEqual([])
     await as("carol").connections.share(own, { with: { subject: "bob" }, access: "read", as: "hers" })
-    expect(await as("bob").connections.list()).toMatchObject([{ name: "hers", sharedBy: "carol" }])
+    expect(await as("bob").connections.list()).toMatchObject([{ name: "hersOfCarol", sharedBy: "carol" }])
     await connect("bob", "own")
   })
 
@@ -165,7 +165,7 @@ describe("a share with another user", () => {
     const { connect, as } = await setAgentStage()
     await connect("alice", "own")
     await connect("carol", "own")
-    await connect("bob", "mine")
+    await connect("bob", "mineOfAlice")
     const withBob = { with: { subject: "bob" }, access: "read" } as const
     expect(await rejectionOf(as("alice").connections.share(own, { ...withBob, as: "mine" }))).toMatchObject({
       _tag: "InvalidGrantError",
@@ -175,21 +175,22 @@ describe("a share with another user", () => {
       field: "as",
     })
     expect(await as("alice").connections.share(own, { ...withBob, as: "her-account" })).toMatchObject({
-      as: "tools.api.user.herAccount",
+      as: "tools.api.user.herAccountOfAlice",
     })
-    expect(await rejectionOf(as("carol").connections.share(own, { ...withBob, as: "herAccount" }))).toMatchObject({
-      field: "as",
+    expect(await as("carol").connections.share(own, { ...withBob, as: "herAccount" })).toMatchObject({
+      as: "tools.api.user.herAccountOfCarol",
     })
     // Shared again, it keeps its name.
     expect(await as("alice").connections.share(own, { ...withBob, access: "write" })).toMatchObject({
-      as: "tools.api.user.herAccount",
+      as: "tools.api.user.herAccountOfAlice",
       access: ["write"],
     })
+    await as("carol").connections.unshare(own, { subject: "bob" })
     await connect("bob", "ownOfCarol")
     expect(await as("carol").connections.share(own, withBob)).toMatchObject({ as: "tools.api.user.ownOfCarol2" })
     expect((await as("bob").connections.list()).map(({ name }) => name)).toEqual([
-      "herAccount",
-      "mine",
+      "herAccountOfAlice",
+      "mineOfAlice",
       "ownOfCarol",
       "ownOfCarol2",
     ])
@@ -209,6 +210,66 @@ describe("a share with another user", () => {
     expect(arrived(await as("bob").execute(list))).toBe(secretOf("bob", "ownOfAlice"))
   })
 
+  it("takes over no call that names one's own, by a name, a label or an address, nor one that names none", async () => {
+    const { executor, connect, as } = await setAgentStage()
+    await connect("alice", "own")
+    const [alice, bob] = [as("alice"), as("bob")]
+    const mine = { ...own, name: "first", template: "bearer", value: "bob-first", identityLabel: "Top Zip" } as const
+    const lend = (name: string) =>
+      alice.connections.share(own, { with: { subject: "bob" }, access: ["read", "write"], as: name })
+    const named = async (account?: string) => {
+      const result = await bob.call("api", "issues.list", {}, account === undefined ? {} : { account })
+      return result.ok ? [arrived(result), result.account?.sharedBy] : [result.error.code]
+    }
+    await executor.integrations.setIdentityMode("api", "per_user")
+    expect(await named()).toEqual(["connection_required"])
+    await lend("main")
+    const required = await bob.call("api", "issues.list")
+    expect(required).toMatchObject({
+      error: {
+        code: "connection_required",
+        details: { candidates: [{ address: "tools.api.user.mainOfAlice", sharedBy: "alice" }] },
+      },
+    })
+    expect(await named("main")).toEqual(["account_not_found"])
+    expect(await named("mainOfAlice")).toEqual(["alice-own", "alice"])
+    await connect("bob", "main")
+    expect(await named()).toEqual(["bob-main", undefined])
+    await bob.connections.remove({ ...own, name: "main" })
+    expect(await rejectionOf(bob.execute("tools.api.user.main.issues.list"))).toMatchObject({
+      _tag: "ConnectionNotFoundError",
+    })
+    await bob.connections.create(mine)
+    expect(await lend("Top Zip")).toMatchObject({ as: "tools.api.user.topZipOfAlice" })
+    for (const account of ["api:Top Zip", "top zip"]) expect(await named(account)).toEqual(["bob-first", undefined])
+    await bob.connections.update({ ...own, name: "first" }, { identityLabel: "topZipOfAlice" })
+    expect(await named("topZipOfAlice")).toEqual(["bob-first", undefined])
+    await bob.connections.remove({ ...own, name: "first" })
+    // The label of what another shares is theirs to choose.
+    await alice.connections.update(own, { identityLabel: "Low" })
+    expect(await named("Low")).toEqual(["account_not_found"])
+    expect(await named("topzipofalice")).toEqual(["alice-own", "alice"])
+  })
+
+  it("can be declined by the user it is with, and gives its name back", async () => {
+    const { connect, as, events } = await setAgentStage()
+    await connect("alice", "own")
+    const bob = as("bob")
+    await as("alice").connections.share(own, { with: { subject: "bob" }, access: "read" })
+    await as("carol")
+      .connections.unshare(shared, { subject: "carol" })
+      .catch(() => undefined)
+    expect(await bob.connections.list()).toHaveLength(1)
+    await bob.connections.unshare(shared, { subject: "bob" })
+    expect(await bob.connections.list()).toEqual([])
+    expect(await as("alice").connections.shares(own)).toEqual([])
+    expect(events.filter(({ type }) => type === "share.removed")).toMatchObject([
+      { subject: "bob", connection: "tools.api.user.own", with: { subject: "bob" } },
+    ])
+    await connect("bob", "ownOfAlice")
+    expect(arrived(await bob.execute(list))).toBe(secretOf("bob", "ownOfAlice"))
+  })
+
   it("is listed among own connections page by page, each once and in order", async () => {
     const { connect, as } = await setAgentStage()
     for (const name of ["a", "c", "e"]) await connect("bob", name)
@@ -223,7 +284,7 @@ describe("a share with another user", () => {
       after = page.at(-1)?.address
       if (after === undefined) break
     }
-    expect(names).toEqual(["a", "b", "c", "d", "e", "f"])
+    expect(names).toEqual(["a", "bOfAlice", "c", "dOfAlice", "e", "fOfAlice"])
     expect(await as("bob").connections.list({ owner: "org" })).toEqual([])
     expect(await as("bob").connections.list({ integration: "other" })).toEqual([])
     const tools: Array<string> = []
@@ -348,13 +409,15 @@ describe("a share with an agent", () => {
   it("stands behind an own connection of its name", async () => {
     const { executor, connect, as } = await setAgentStage()
     await connect("alice", "own")
-    await connect("bob", "account")
+    await connect("bob", "accountOfAlice")
     await executor.agents.create({ id: "agent", integrations: "all" })
     await as("alice").connections.share(own, { with: { agent: "agent" }, access: "read", as: "account" })
     const agent = await as("bob").asAgent("agent")
     expect(await agent.connections.list()).toEqual([])
-    await as("bob").agents.grant("agent", { connection: { ...own, name: "account" }, access: "read" })
-    expect(arrived(await agent.execute("tools.api.user.account.issues.list"))).toBe(secretOf("bob", "account"))
+    await as("bob").agents.grant("agent", { connection: { ...own, name: "accountOfAlice" }, access: "read" })
+    expect(arrived(await agent.execute("tools.api.user.accountOfAlice.issues.list"))).toBe(
+      secretOf("bob", "accountOfAlice"),
+    )
     expect(await agent.connections.list()).toHaveLength(1)
   })
 

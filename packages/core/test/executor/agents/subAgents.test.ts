@@ -213,12 +213,12 @@ describe("a sub-agent", () => {
     const { connect, as } = await leadAndHelper()
     await connect("alice", "own")
     await as("alice").connections.share(own, { with: { agent: "lead" }, access: "read", as: "main" })
-    const shared = { owner: "user", integration: "api", name: "main" } as const
+    const shared = { owner: "user", integration: "api", name: "mainOfAlice" } as const
     const lead = await as(null).asAgent("lead")
     await lead.subAgents.grant("helper", { connection: shared, access: "read" })
     const helper = await as(null).asAgent("helper")
-    const read = () => helper.execute("tools.api.user.main.issues.list")
-    await connect("bob", "main")
+    const read = () => helper.execute("tools.api.user.mainOfAlice.issues.list")
+    await connect("bob", "mainOfAlice")
     await as("bob").agents.revoke("helper", shared)
     expect(arrived(await read())).toBe(secretOf("alice", "own"))
     await lead.subAgents.revoke("helper", shared)
