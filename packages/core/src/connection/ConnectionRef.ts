@@ -51,7 +51,8 @@ export const connectionKey = (
   identity: Identity,
   ref: ConnectionRef,
 ): Effect.Effect<ConnectionKey, InvalidConnectionInputError> => {
-  const { owner, integration } = ref
+  // Hosts hand this through from outside.
+  const { owner, integration, name: given } = (ref ?? {}) as Partial<ConnectionRef>
   if (owner !== "org" && owner !== "user") {
     return invalid("owner", `must be "org" or "user"; got ${quote(owner)}.`)
   }
@@ -62,9 +63,9 @@ export const connectionKey = (
     )
   }
   if (typeof integration !== "string" || integration === "") return invalid("integration", "name an integration.")
-  const name = typeof ref.name === "string" ? connectionIdentifier(ref.name) : undefined
+  const name = typeof given === "string" ? connectionIdentifier(given) : undefined
   if (name === undefined) {
-    return invalid("name", `${quote(ref.name)} holds no letter or digit to name a connection by.`)
+    return invalid("name", `${quote(given)} holds no letter or digit to name a connection by.`)
   }
   return Effect.succeed({ tenant: identity.tenant, subject: subjectOf(identity, owner), owner, integration, name })
 }

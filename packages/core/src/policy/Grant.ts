@@ -85,11 +85,11 @@ export const toGrant = (record: GrantRecord): Grant => ({
 /** Checks what a host wrote. */
 export const checkScope = (input: AccessScopeInput): Effect.Effect<AccessScope, InvalidGrantError> => {
   // Hosts hand this through from outside.
-  const given = (typeof input.access === "string" ? [input.access] : input.access) as unknown
+  const { access, tools = null, expiresAt = null } = (input ?? {}) as Partial<AccessScopeInput>
+  const given = (typeof access === "string" ? [access] : access) as unknown
   if (!Array.isArray(given) || given.length === 0 || !given.every((one) => one === "read" || one === "write")) {
     return invalid("access", 'must be "read", "write" or a list of them.')
   }
-  const { tools = null, expiresAt = null } = input
   if (tools !== null) {
     if (!Array.isArray(tools) || tools.length === 0 || tools.length > mostPatterns) {
       return invalid("tools", `must be a list of 1 to ${mostPatterns} patterns; leave it out for every tool.`)

@@ -221,7 +221,7 @@ const makeAgentExecutor = (resources: Resources, admission: Admission): EffectAg
         ),
     },
     subAgents: {
-      create: (input = {}) => changed(({ id }) => createAgent(resources, identity, { ...input, parent: id })),
+      create: (input) => changed(({ id }) => createAgent(resources, identity, { ...input, parent: id })),
       list: (input = {}) => admitted((agent) => listSubAgents(resources, identity, agent, input)),
       remove: (id) =>
         changed((agent) =>

@@ -46,7 +46,7 @@ export interface EffectAgents {
 
 /** Binds `executor.agents` to an identity. */
 export const agentsOf = (resources: Resources, identity: Identity): EffectAgents => ({
-  create: (input = {}) => audited(resources, createAgent(resources, identity, input)),
+  create: (input) => audited(resources, createAgent(resources, identity, input ?? {})),
   list: (input = {}) => listAgents(resources, identity, input),
   get: (id) => getAgent(resources, identity, id),
   remove: (id) => audited(resources, removeAgent(resources, identity, id)),

@@ -111,7 +111,7 @@ export const revoke = (
   resources: Resources,
   identity: Identity,
   agent: string,
-  ref: ConnectionRef,
+  given: ConnectionRef,
   { delegatedBy }: RevokeGrantOptions = {},
 ): Effect.Effect<void, AgentNotFoundError | InvalidGrantError | StoreUnavailableError> =>
   Effect.gen(function* () {
@@ -120,21 +120,19 @@ export const revoke = (
       return yield* invalid("delegatedBy", "must be an agent's id, or null for what was granted directly.")
     }
     yield* requireAgent(resources, identity, agent)
+    const ref = yield* checkedRef(given)
     if (ref.owner === "org" && identity.subject !== null && identity.agent === undefined) {
       return yield* invalid(
         "connection",
         "grants of the organisation's connections are revoked by the organisation: call withIdentity({}) first.",
       )
     }
-    const name = connectionIdentifier(ref.name)
-    if (name === undefined) return
     // By the name that it has now, and by the one that it was granted under: either is what somebody means to take back.
-    const named = { owner: ref.owner, integration: ref.integration, name }
-    const meant = yield* visibleConnection(resources, identity, named)
+    const meant = yield* visibleConnection(resources, identity, ref)
     for (const record of yield* access.listGrants(identity.tenant, agent)) {
       const { grantedAs } = record
       const isMeant = meant !== undefined && isSameConnection(storedRow(meant), record.connection)
-      if (!isMeant && compareRefs(grantedAs, named) !== 0) continue
+      if (!isMeant && compareRefs(grantedAs, ref) !== 0) continue
       if (!mayRevoke(identity, record) || (delegatedBy !== undefined && delegatedBy !== record.delegatedBy)) continue
       const revoked = eventOf(grantedAs, { type: "grant.revoked", agentId: agent, ...by(record) })
       const end = Effect.flatMap(commitChange(resources, identity, access.removeGrant(record), revoked), (isEnded) =>
@@ -143,6 +141,16 @@ export const revoke = (
       yield* Effect.uninterruptible(end)
     }
   })
+
+/** What is no reference would name nothing, and be taken for revoked. */
+const checkedRef = (ref: ConnectionRef): Effect.Effect<ConnectionRef, InvalidGrantError> => {
+  // Hosts hand this through from outside.
+  const { owner, integration, name: given } = ((ref as unknown) ?? {}) as Readonly<Record<string, unknown>>
+  const name = typeof given === "string" ? connectionIdentifier(given) : undefined
+  return (owner === "org" || owner === "user") && typeof integration === "string" && name !== undefined
+    ? Effect.succeed({ owner, integration, name })
+    : invalid("connection", 'must be { owner: "org" | "user", integration, name }, as connections.list has them.')
+}
 
 const mayRevoke = ({ subject, agent }: Identity, { connection, delegatedBy, ...record }: GrantRecord): boolean => {
   if (agent !== undefined) return delegatedBy === agent && (record.subject === null || record.subject === subject)

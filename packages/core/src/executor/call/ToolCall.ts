@@ -39,7 +39,10 @@ import { credentialFailure, httpFailure } from "./toolFailures.ts"
 export interface ExecuteOptions {
   /** Stops the call and closes its socket; the call rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
-  /** Who answers questions during this call. Default: the executor's. */
+  /**
+   * Who answers questions during this call, on an agent's executor too. Default: the executor's. The host's choice and never a model's:
+   * with `"accept-all"` a call agrees to itself.
+   */
   readonly onElicitation?: ElicitationHandler | undefined
   /** What the call belongs to, in the host's words: approvals can be given for a conversation. Never a model's choice. */
   readonly conversation?: string | undefined

@@ -54,6 +54,10 @@ export const listApprovals = (
       (field, fault) => new InvalidApprovalInputError({ field, fault }),
       100,
     )
+    // From a form or a wire, it may be anything.
+    if (status !== undefined && !statuses.has(status)) {
+      return yield* invalid("status", `${quote(status)} is not "pending", "accepted" or "declined".`)
+    }
     if (identity.agent !== undefined) return []
     const now = yield* Clock.currentTimeMillis
     const { tenant, subject } = identity
@@ -128,6 +132,7 @@ export const revokeApproval = (
   })
 
 const mostPerPage = 200
+const statuses: ReadonlySet<unknown> = new Set<ApprovalStatus>(["pending", "accepted", "declined"])
 
 const ownApproval = (
   { store, approvals }: Resources,

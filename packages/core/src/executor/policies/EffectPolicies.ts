@@ -39,9 +39,9 @@ export interface EffectPolicies {
 
 /** Binds `executor.policies` to an identity. */
 export const policiesOf = (resources: Resources, identity: Identity): EffectPolicies => ({
-  create: (input) => audited(resources, createPolicy(resources, identity, input)),
+  create: (input) => audited(resources, createPolicy(resources, identity, input ?? {})),
   list: (input = {}) => listPolicies(resources, identity, input),
-  update: (id, input) => audited(resources, updatePolicy(resources, identity, id, input)),
+  update: (id, input) => audited(resources, updatePolicy(resources, identity, id, input ?? {})),
   remove: (id) => audited(resources, removePolicy(resources, identity, id)),
   resolve: (address, args, options = {}) => resolvePolicy(resources, identity, address, args, options),
 })

@@ -6,9 +6,13 @@
 import { randomUUID } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { IdentityConflictError, IdentityModeError } from "../../connection/AccountError.ts"
+import { InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import { quote } from "../../error/KeywardError.ts"
 import type { StoreUnavailableError } from "../../error/StoreError.ts"
 import { type Identity, type Owner, subjectOf } from "../../identity/Identity.ts"
+import { modeAllows, pinnedOwner } from "../../identity/IdentityMode.ts"
+import { identityModeOf } from "../../integration/Integration.ts"
 import type { AccessDeniedError } from "../../policy/AccessError.ts"
 import { parseAddressPattern } from "../../policy/AddressPattern.ts"
 import type { DefaultReason } from "../../policy/decide.ts"
@@ -191,7 +195,11 @@ export const resolvePolicy = (
 ): Effect.Effect<PolicyResolution, ResolvePolicyError> =>
   Effect.gen(function* () {
     const taken = takeIdentity(given)
-    const { args, asked } = "ok" in taken ? { args: given, asked: undefined } : taken
+    if ("ok" in taken) {
+      const fault = '_identity must be "org" or "user"; such a call is answered with invalid_arguments.'
+      return yield* Effect.fail(new InvalidConnectionInputError({ field: "identity", fault }))
+    }
+    const { args, asked } = taken
     const { selected, name } = yield* selectedTool(resources, identity, address, asked)
     const tool = yield* callableTool(resources, selected, yield* catalogOf(resources, selected), name)
     const decision = yield* decisionOn(resources, selected, tool)
@@ -218,7 +226,9 @@ const selectedTool = (
   Effect.gen(function* () {
     const full = parseToolAddress(address)
     if (full !== undefined) {
-      return { selected: yield* selectConnection(resources, identity, full.connection), name: full.tool }
+      const selected = yield* selectConnection(resources, identity, full.connection)
+      yield* checkOwner(selected, asked)
+      return { selected, name: full.tool }
     }
     const short = parseShortAddress(address)
     if (short === undefined) {
@@ -228,6 +238,22 @@ const selectedTool = (
     const { selected } = yield* selectAccount(resources, identity, integration, { identity: asked }, "quietly")
     return { selected, name: short.tool }
   })
+
+/** A full address names its connection; the mode, or the arguments, may not allow it. */
+const checkOwner = (
+  { integration, row }: SelectedConnection,
+  asked: Owner | undefined,
+): Effect.Effect<void, IdentityModeError | IdentityConflictError> => {
+  const mode = identityModeOf(integration)
+  if (modeAllows(mode, row.owner) && (asked === undefined || asked === row.owner)) return Effect.void
+  const { slug } = integration
+  const allowed = pinnedOwner(mode)
+  return allowed === undefined
+    ? Effect.fail(new IdentityConflictError({ integration: slug, asked: asked ?? row.owner, contradicts: "address" }))
+    : Effect.fail(
+        new IdentityModeError({ integration: slug, mode, asked: allowed === "org" ? "user" : "org", allowed }),
+      )
+}
 
 /** A list that is read before every call should fit into memory many times. */
 const mostRules = 10_000

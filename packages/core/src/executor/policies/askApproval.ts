@@ -48,13 +48,14 @@ export const askApproval = (
       announceApproval(resources, question, { type: "approval.used", approval: given.id, remember })
       return yield* agreedCall(resources, question)
     }
+    // Whoever declined would be overruled by asking somebody else.
+    if (given?.status === "declined") return approvalDeclined(given)
     if (handler === undefined || handler !== "defer") {
       const response = yield* askNow(resources, question, handler)
       if (trace !== undefined) trace.approval = "handler"
       yield* remembered(resources, question, response)
       return yield* agreedCall(resources, question)
     }
-    if (given?.status === "declined") return approvalDeclined(given)
     return given === undefined ? yield* keepQuestion(resources, question) : approvalRequired(given)
   })
 }

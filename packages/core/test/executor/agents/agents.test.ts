@@ -402,6 +402,35 @@ describe("what an agent was granted", () => {
     expect(await agent.connections.list()).toEqual([])
   })
 
+  it.each(["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])(
+    "counts a request as a write that %s has a service take for one",
+    async (header) => {
+      const { executor, connect, upstream } = await setAgentStage()
+      const main = await connect(null, "main")
+      await executor.agents.create({ id: "agent", integrations: "all" })
+      await executor.agents.grant("agent", { connection: main, access: "read" })
+      const fetch = (await executor.asAgent("agent")).connections.fetch(main)
+      expect((await fetch("/", { headers: { [header]: "GET" } })).status).toBe(200)
+      const sent = upstream.requests.length
+      expect(await rejectionOf(fetch("/", { headers: { [header]: "DELETE" } }))).toMatchObject({
+        _tag: "AccessDeniedError",
+        missing: "write",
+      })
+      expect(upstream.requests).toHaveLength(sent)
+    },
+  )
+
+  it("has an identity that no executor of its user's is made of", async () => {
+    const { executor, connect, as } = await setAgentStage()
+    await connect("alice", "own")
+    await executor.agents.create({ id: "agent", integrations: "all" })
+    const { identity } = await as("alice").asAgent("agent")
+    expect(() => executor.withIdentity(identity)).toThrow(
+      expect.objectContaining({ _tag: "InvalidIdentityError", part: "agent" }) as Error,
+    )
+    expect(() => executor.withIdentity({ ...identity })).toThrow(/asAgent/)
+  })
+
   it("ends with the agent at the very next call, and another agent of the same id inherits nothing", async () => {
     const { executor, connect } = await setAgentStage()
     await connect(null, "main")
@@ -511,15 +540,41 @@ describe("events about agents", () => {
     const granted = await executor.agents.grant("bot", { connection: main, access: "read", tools: ["issues.*"] })
     const known = await executor.agents.get("bot")
     const [listed] = await executor.agents.list()
-    for (const agent of [created, known, listed]) (agent?.integrations as Array<string>).push("other")
+    for (const agent of [created, known, listed]) {
+      if (agent != null) (agent.integrations as Array<string>).push("other")
+    }
     for (const one of [granted, ...(await executor.agents.grants("bot"))]) {
       ;(one.access as Array<string>).push("write")
       ;(one.tools as Array<string>).push("*")
     }
     expect(await executor.agents.get("bot")).toMatchObject({ integrations: ["api"] })
     expect(await executor.agents.grants("bot")).toMatchObject([{ access: ["read"], tools: ["issues.*"] }])
-    const [integration] = await executor.integrations.list()
-    ;(integration?.origins as Array<string>).push("https://evil.test")
+    for (const { origins } of await executor.integrations.list()) (origins as Array<string>).push("https://evil.test")
     expect((await executor.integrations.list())[0]?.origins).not.toContain("https://evil.test")
+  })
+
+  it("is told what is wrong with input of the wrong kind", async () => {
+    const { executor, as, connect } = await setAgentStage()
+    const main = await connect(null, "main")
+    await executor.agents.create({ id: "bot" })
+    await executor.agents.grant("bot", { connection: main, access: "read" })
+    const nothing = undefined as never
+    const alice = as("alice")
+    await connect("alice", "own")
+    const tries: ReadonlyArray<readonly [() => Promise<unknown>, string]> = [
+      [() => executor.agents.revoke("bot", "tools.api.org.main" as never), "InvalidGrantError"],
+      [() => executor.agents.revoke("bot", nothing), "InvalidGrantError"],
+      [() => executor.agents.grant("bot", nothing), "InvalidGrantError"],
+      [() => executor.agents.grant("bot", { access: "read" } as never), "InvalidConnectionInputError"],
+      [() => alice.connections.share(nothing, nothing), "InvalidGrantError"],
+      [() => alice.connections.unshare(nothing, { subject: "bob" }), "InvalidConnectionInputError"],
+      [() => executor.connections.setDefault(nothing), "InvalidConnectionInputError"],
+      [() => executor.policies.create(nothing), "InvalidPolicyInputError"],
+      [() => executor.policies.update("no", nothing), "PolicyNotFoundError"],
+      [() => executor.call(nothing, nothing), "IntegrationNotFoundError"],
+    ]
+    for (const [attempt, tag] of tries) expect(await rejectionOf(attempt())).toMatchObject({ _tag: tag })
+    expect(await executor.agents.create(null as never)).toMatchObject({ integrations: [] })
+    expect(await executor.agents.grants("bot")).toHaveLength(1)
   })
 })

@@ -161,6 +161,31 @@ describe("an approval that is answered later", () => {
     expect(runs).toEqual([])
   })
 
+  it("stays declined whoever is asked next, but for a host that agrees to everything", async () => {
+    const { alice, askedOf, runs } = await setDeleting()
+    const args = { repo: "site" }
+    await alice.approvals.answer(await askedOf(alice.execute(address, args)), { action: "decline" })
+    const asked: Array<unknown> = []
+    const onElicitation = (request: ElicitationRequest): ElicitationResponse => {
+      asked.push(request)
+      return { action: "accept" }
+    }
+    expect(failureOf(await alice.execute(address, args, { onElicitation }))).toMatchObject({
+      code: "approval_declined",
+    })
+    expect([asked, runs]).toEqual([[], []])
+    expect(await alice.execute(address, { repo: "other" }, { onElicitation })).toMatchObject({ ok: true })
+    expect(await alice.execute(address, args, { onElicitation: "accept-all" })).toMatchObject({ ok: true })
+  })
+
+  it("is listed by a status that there is", async () => {
+    const { alice } = await setDeleting()
+    expect(await rejectionOf(alice.approvals.list({ status: "nope" as never }))).toMatchObject({
+      _tag: "InvalidApprovalInputError",
+      field: "status",
+    })
+  })
+
   it("is answered once, and only with what is an answer", async () => {
     const { alice, askedOf } = await setDeleting()
     const id = await askedOf(alice.execute(address, {}))

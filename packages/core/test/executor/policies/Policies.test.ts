@@ -308,6 +308,25 @@ describe("a resolution by a short address", () => {
   })
 })
 
+describe("a resolution by a full address", () => {
+  it("is refused where the call would be: in the wrong mode, or where the arguments say otherwise", async () => {
+    const { executor, alice } = await setTools()
+    const address = toolOfMain("repos/get")
+    await executor.integrations.setIdentityMode("api", "either")
+    for (const [args, tag] of [
+      [{ _identity: "user" }, "IdentityConflictError"],
+      [{ _identity: "root" }, "InvalidConnectionInputError"],
+    ] as const) {
+      expect(await rejectionOf(executor.policies.resolve(address, args))).toMatchObject({ _tag: tag })
+    }
+    expect(await executor.policies.resolve(address, { _identity: "org" })).toMatchObject({ action: "approve" })
+    await executor.integrations.setIdentityMode("api", "per_user")
+    const refused = await rejectionOf(alice.policies.resolve(address))
+    expect(refused).toMatchObject({ _tag: "IdentityModeError" })
+    expect(await rejectionOf(alice.execute(address))).toEqual(refused)
+  })
+})
+
 describe("raw access", () => {
   const setFetch = async (config: StageOptions["config"] = {}) => {
     const stage = await setTools({ config })
