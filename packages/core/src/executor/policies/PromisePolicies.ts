@@ -54,7 +54,8 @@ export class Policies {
    * What would be decided about a call and by which rules, without making it; with arguments, or a conversation, also by which approval
    * it would be made. Takes full and short addresses.
    *
-   * Rejects as {@link PromiseExecutor.execute} does for an address that leads nowhere, and where no account can be selected.
+   * Rejects as {@link PromiseExecutor.execute} does for an address that leads nowhere, where the mode or `_identity` does not allow it, and
+   * where no account can be selected.
    */
   resolve(address: string, args?: unknown, options?: ResolvePolicyOptions): Promise<PolicyResolution> {
     return runPromise(this.#effect.resolve(address, args, options))
