@@ -142,6 +142,8 @@ class Admission {
   readonly identity: Identity & { readonly agent: string }
   readonly #resources: Resources
   readonly #keyHash: string | undefined
+  /** Of the agent that was admitted first; another of its id is not the same. */
+  #incarnation: string | undefined
 
   constructor(resources: Resources, identity: Identity & { readonly agent: string }, keyHash: string | undefined) {
     this.identity = identity
@@ -161,12 +163,14 @@ class Admission {
   #found(): Effect.Effect<AgentRecord, AgentAdmissionError> {
     return andThen(
       actingAgent(this.#resources, this.identity),
-      (agent): Effect.Effect<AgentRecord, AgentAdmissionError> => {
+      (found): Effect.Effect<AgentRecord, AgentAdmissionError> => {
+        const isSame = this.#incarnation === undefined || found?.incarnation === this.#incarnation
+        const agent = isSame ? found : undefined
         const hash = this.#keyHash
         if (hash === undefined) {
-          return agent === undefined
-            ? Effect.fail(new AgentNotFoundError({ agent: this.identity.agent }))
-            : Effect.succeed(agent)
+          if (agent === undefined) return Effect.fail(new AgentNotFoundError({ agent: this.identity.agent }))
+          this.#incarnation = agent.incarnation
+          return Effect.succeed(agent)
         }
         // Whether it is the agent or the key that is unknown is nothing to tell somebody who guesses.
         if (agent === undefined) return Effect.fail(new InvalidAgentKeyError())

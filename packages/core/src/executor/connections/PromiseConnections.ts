@@ -103,7 +103,11 @@ export class Connections {
     return runPromise(this.#effect.shares(ref, input))
   }
 
-  /** Ends a share, from the recipient's next call on. What is not shared is unshared already. */
+  /**
+   * Ends a share, from the recipient's next call on. What is not shared is unshared already.
+   *
+   * A user who wants none of what is shared with them ends it too: under their own name for it, with themselves as the recipient.
+   */
   unshare(ref: ConnectionRef, recipient: ShareRecipient): Promise<void> {
     return runPromise(this.#effect.unshare(ref, recipient))
   }

@@ -420,6 +420,16 @@ describe("what an agent was granted", () => {
     },
   )
 
+  it("is not another that was made with its id: an executor of the first ends with it", async () => {
+    const { executor } = await setAgentStage()
+    await executor.agents.create({ id: "agent", integrations: "all" })
+    const first = await executor.asAgent("agent")
+    await executor.agents.remove("agent")
+    await executor.agents.create({ id: "agent", integrations: "all" })
+    expect(await rejectionOf(first.tools.list())).toMatchObject({ _tag: "AgentNotFoundError" })
+    expect(await (await executor.asAgent("agent")).tools.list()).toEqual([])
+  })
+
   it("has an identity that no executor of its user's is made of", async () => {
     const { executor, connect, as } = await setAgentStage()
     await connect("alice", "own")
@@ -449,7 +459,7 @@ describe("what an agent was granted", () => {
       expect(await rejectionOf(use)).toMatchObject({ _tag: "AgentNotFoundError" })
     }
     await executor.agents.create({ id: "agent", integrations: "all" })
-    expect(await agent.connections.list()).toEqual([])
+    expect(await (await executor.asAgent("agent")).connections.list()).toEqual([])
     expect(await executor.agents.grants("agent")).toEqual([])
   })
 
