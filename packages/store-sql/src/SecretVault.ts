@@ -231,6 +231,8 @@ export class SecretVault {
     const keys = [await newDataKey(id, kek)]
     const document = JSON.stringify(signed({ v: 1, id, kek: kek.id, kdf: kek.kdf, naming, keys }, kek))
     await this.#rows.putKeys(document)
+    // A load under way may have begun before there were keys.
+    await this.#loading?.catch(() => undefined)
     // Another process may have been first.
     const ring = await this.#load()
     if (ring === undefined) throw corruptVault(this.#provider)

@@ -18,7 +18,9 @@ import {
   sqlSecretProvider,
   type SqlStore,
 } from "../src/index.ts"
+import { databaseOf } from "../src/databaseOf.ts"
 import { sealedUnder } from "../src/secretSeal.ts"
+import type { SqlDatabase } from "../src/SqlDatabase.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres } from "./support/postgresServer.ts"
 import { key, otherKey } from "./support/secretKey.ts"
@@ -251,6 +253,38 @@ describe("sqlSecretProvider", () => {
     const store = sqliteStore({ filename: ":memory:" })
     expect(sqlSecretProvider({ store, key }).key).toBe("sql")
     expect(sqlSecretProvider({ store, key, providerKey: "team" }).key).toBe("team")
+  })
+
+  it("makes its keys once though others look for them meanwhile, and hear late that there were none", async () => {
+    const store = sqliteStore({ filename: ":memory:" })
+    const secrets = plain(sqlSecretProvider({ store, key }))
+    const database = databaseOf(store) ?? expect.fail("The store has no database.")
+    const attempt: SqlDatabase["attempt"] = database.attempt.bind(database)
+    const isMade = Promise.withResolvers<undefined>()
+    const lateComers: Array<Promise<void>> = []
+    database.attempt = async (operation, kind, statement) => {
+      if (operation === "make the keys of secrets") {
+        const hasLooked = Promise.withResolvers<undefined>()
+        database.attempt = async (...late) => {
+          const answer = await attempt(...(late as Parameters<typeof attempt>))
+          hasLooked.resolve(undefined)
+          await isMade.promise
+          return answer as never
+        }
+        lateComers.push(secrets.set("b", "of the late one"))
+        await hasLooked.promise
+        database.attempt = attempt
+        // When the maker of the keys has gone on, to look for itself.
+        const made = attempt(operation, kind, statement)
+        void made.then(() => setImmediate(() => isMade.resolve(undefined)))
+        return made
+      }
+      return attempt(operation, kind, statement)
+    }
+    await secrets.set("a", "of the first")
+    await Promise.all(lateComers)
+    expect(await Promise.all([secrets.get("a"), secrets.get("b")])).toEqual(["of the first", "of the late one"])
+    await Effect.runPromise(store.close())
   })
 
   it("refuses what can be no store, key, passphrase or name, at once", () => {
