@@ -15,8 +15,8 @@ export class NodeSqlite implements SqliteDatabase {
 
   constructor(filename: string) {
     const { DatabaseSync } = nodeSqlite()
-    // Waiting inside SQLite stops the event loop, so that is short, and `SqlDatabase` waits for the rest.
-    this.#database = new DatabaseSync(filename, { timeout: 50, enableForeignKeyConstraints: false })
+    // Waiting inside SQLite would stop the event loop: `SqlDatabase` waits.
+    this.#database = new DatabaseSync(filename, { timeout: 0, enableForeignKeyConstraints: false })
     try {
       // In WAL readers never wait. FULL: what was answered is there after a power failure too, as a spent refresh token demands.
       this.#database.exec("pragma journal_mode = wal; pragma synchronous = full")

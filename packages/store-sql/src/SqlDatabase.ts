@@ -11,6 +11,7 @@ import { type Dialect, Kysely } from "kysely"
 import { databaseFailure } from "./databaseFailure.ts"
 import { fromDocument } from "./document.ts"
 import { inTransaction } from "./inTransaction.ts"
+import { LockQueue, retryMs } from "./LockQueue.ts"
 import { migrate } from "./migrate.ts"
 import { Outage } from "./Outage.ts"
 import type { RecordKey, RowCache } from "./RowCache.ts"
@@ -41,6 +42,7 @@ export class SqlDatabase {
   readonly flavor: SqlFlavor
   readonly outage = new Outage()
   readonly #source: DatabaseSource
+  readonly #queue = new LockQueue()
   #opened: Kysely<Tables> | undefined
   #opening: Promise<Kysely<Tables>> | undefined
   #isClosed = false
@@ -202,25 +204,39 @@ export class SqlDatabase {
   /** As {@link run}, as a promise that rejects with `StoreUnavailableError`. */
   async attempt<A>(operation: string, kind: OperationKind, statement: (db: Kysely<Tables>) => Promise<A>): Promise<A> {
     const deadline = performance.now() + this.#source.timeoutMs
+    // Readers of a SQLite file don't wait, and Postgres has a queue of its own.
+    const mayQueue = kind === "write" && this.flavor === "sqlite"
     let isFirst = true
-    for (;;) {
-      if (this.#isClosed) throw new StoreUnavailableError({ operation, reason: "closed" })
-      try {
-        const db = this.#opened ?? (await this.#within(deadline, this.#open()))
-        return await this.#within(deadline, statement(db))
-      } catch (error) {
-        if (error instanceof StoreSchemaError) {
-          throw new StoreUnavailableError({ operation, reason: `schema_${error.reason}: ${error.message}` })
+    let hasTurn = false
+    try {
+      for (;;) {
+        if (this.#isClosed) throw new StoreUnavailableError({ operation, reason: "closed" })
+        if (mayQueue && !hasTurn && this.#queue.isTaken) {
+          hasTurn = await this.#queue.turn(deadline)
+          if (!hasTurn) throw new StoreUnavailableError({ operation, reason: "busy" })
+          continue
         }
-        const { reason, isContention, isDisconnect } = databaseFailure(error)
-        const mayRetry = isContention ? performance.now() < deadline : isDisconnect && kind === "read" && isFirst
-        if (this.#isClosed || !mayRetry || error === timedOut) {
-          const said = this.#isClosed ? "closed" : error === timedOut ? "timed_out" : reason
-          throw new StoreUnavailableError({ operation, reason: said })
+        try {
+          const db = this.#opened ?? (await this.#within(deadline, this.#open()))
+          return await this.#within(deadline, statement(db))
+        } catch (error) {
+          if (error instanceof StoreSchemaError) {
+            throw new StoreUnavailableError({ operation, reason: `schema_${error.reason}: ${error.message}` })
+          }
+          const { reason, isContention, isDisconnect } = databaseFailure(error)
+          const mayRetry = isContention ? performance.now() < deadline : isDisconnect && kind === "read" && isFirst
+          if (this.#isClosed || !mayRetry || error === timedOut) {
+            const said = this.#isClosed ? "closed" : error === timedOut ? "timed_out" : reason
+            throw new StoreUnavailableError({ operation, reason: said })
+          }
+          isFirst = false
+          if (!isContention || (mayQueue && !hasTurn && this.#queue.isTaken)) continue
+          if (mayQueue && !hasTurn) hasTurn = await this.#queue.turn(deadline)
+          await pause(retryMs())
         }
-        isFirst = false
-        if (isContention) await pause(1 + Math.random() * 9)
       }
+    } finally {
+      if (hasTurn) this.#queue.leave()
     }
   }
 
@@ -239,7 +255,7 @@ export class SqlDatabase {
         if (!isContention || performance.now() >= deadline) {
           throw new StoreUnavailableError({ operation, reason: error === timedOut ? "timed_out" : reason })
         }
-        await pause(1 + Math.random() * 9)
+        await pause(retryMs())
       }
     }
   }

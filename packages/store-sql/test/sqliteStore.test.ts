@@ -51,6 +51,47 @@ describe("a SQLite file", () => {
     await Effect.runPromise(store.close())
   })
 
+  it("is waited for by many writers at once, in their order, and timers go on meanwhile", async () => {
+    using folder = makeFolder()
+    const filename = folder.file("keyward.db")
+    const store = sqliteStore({ filename })
+    await store.ready()
+    const other = new DatabaseSync(filename)
+    other.exec("begin immediate")
+    const names = Array.from({ length: 32 }, (_, index) => `account-${index}`)
+    const done: Array<string> = []
+    const writing = Promise.all(
+      names.map(async (name) => {
+        const isPut = await Effect.runPromise(store.connections.put({ ...accountRow, name }, 0))
+        done.push(isPut ? name : `${name} was there`)
+      }),
+    )
+    // Writers that stopped the event loop while they wait would have given up long before.
+    for (let turn = 0; turn < 300; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(done).toEqual([])
+    other.exec("commit")
+    await writing
+    expect(done).toEqual(names)
+    other.close()
+    await Effect.runPromise(store.close())
+  })
+
+  it("gives each of many writers up when its own time is over, and is written to by the next", async () => {
+    using folder = makeFolder()
+    const filename = folder.file("keyward.db")
+    const store = sqliteStore({ filename, timeoutMs: 200 })
+    await put(store, 1)
+    const other = new DatabaseSync(filename)
+    other.exec("begin immediate")
+    const failures = await Promise.all(
+      Array.from({ length: 8 }, () => Effect.runPromise(Effect.flip(store.connections.remove(accountRow)))),
+    )
+    expect(failures.map(({ reason }) => reason)).toEqual(Array.from({ length: 8 }, () => "busy"))
+    other.close()
+    expect(await Effect.runPromise(store.connections.remove(accountRow))).toBe(true)
+    await Effect.runPromise(store.close())
+  })
+
   it("is opened when it can be, though it could not at first", async () => {
     using folder = makeFolder()
     const filename = folder.file("keyward.db")
