@@ -9,6 +9,7 @@
 import { type Announcement, toAnnouncement } from "./announcements.ts"
 import type { ChangeWatch } from "./ChangeWatch.ts"
 import { type AskedListener, Listener, type ListenerConnection } from "./listeners.ts"
+import { orAfter } from "./orAfter.ts"
 
 /** What is used of a client of `pg`. */
 export interface ListeningClient extends ListenerConnection {
@@ -18,6 +19,8 @@ export interface ListeningClient extends ListenerConnection {
   on(event: "error" | "end", listener: () => void): unknown
   end(): Promise<void>
   unref?(): void
+  /** Of `pg`, where that is what it is. */
+  readonly connection?: { readonly stream?: { destroy?(): unknown } }
 }
 
 /** Where to listen, and for how long silence is believed to be no news. */
@@ -33,6 +36,9 @@ export interface PostgresWatchOptions {
 const soonestRetryMs = 100
 const latestRetryMs = 5000
 const deafRetryMs = 60_000
+
+/** How long an answer on the listening connection may take until it counts as lost, in milliseconds. */
+const longestAnswerMs = 5000
 
 /** How long a process that ends tries to say so, in milliseconds; whoever waits for it finds out otherwise. */
 const farewellMs = 500
@@ -93,7 +99,7 @@ export class PostgresWatch implements ChangeWatch {
     this.#wake?.()
     this.#tell()
     if (wasListening) await orAfter(this.#listener?.unregister().catch(ignored) ?? Promise.resolve(), farewellMs)
-    await this.#client?.end().catch(ignored)
+    await ended(this.#client)
   }
 
   /** Until there is something to ask with, or never will be. */
@@ -119,7 +125,7 @@ export class PostgresWatch implements ChangeWatch {
     while (!this.#isClosed) {
       const outcome = await this.#listen().catch(() => "lost" as const)
       this.#isListening = false
-      await this.#client?.end().catch(ignored)
+      await ended(this.#client)
       this.#client = undefined
       if (outcome === "impossible" || outcome === "deaf") {
         this.isBlind = true
@@ -155,16 +161,16 @@ export class PostgresWatch implements ChangeWatch {
     await client.connect()
     // Listening alone must not keep a process from ending.
     client.unref?.()
-    const { rows } = await listener.query("select pg_backend_pid() as pid")
+    const { rows } = await answer(listener.query("select pg_backend_pid() as pid"))
     if (client.processID !== rows[0]?.["pid"]) return "deaf"
-    await listener.register(this.#listener?.id)
+    await answer(listener.register(this.#listener?.id))
     this.#listener = listener
     this.isBlind = false
     this.#connections += 1
     const stamp = this.#connections
     while (!connection.isLost && !this.#isClosed) {
       const asked = performance.now()
-      await listener.query("select 1")
+      await answer(listener.query("select 1"))
       this.lastProof = { stamp, at: asked }
       this.#isListening = true
       this.#tell()
@@ -183,15 +189,16 @@ export class PostgresWatch implements ChangeWatch {
   }
 }
 
-/** Waits for a promise, for so long at most. */
-const orAfter = async (promise: Promise<unknown>, milliseconds: number): Promise<void> => {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, Math.max(0, milliseconds))))
-  try {
-    await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+/** An answer of a server that still gives one; one whose network went dark says nothing, ever. */
+const answer = async <A>(answered: Promise<A>): Promise<A> => {
+  if (!(await orAfter(answered, longestAnswerMs))) throw new Error("The listening connection does not answer.")
+  return answered
+}
+
+/** Ends a client, without its server where that does not answer. */
+const ended = async (client: ListeningClient | undefined): Promise<void> => {
+  if (client === undefined) return
+  if (!(await orAfter(client.end().catch(ignored), farewellMs))) client.connection?.stream?.destroy?.()
 }
 
 const ignored = (): void => {}

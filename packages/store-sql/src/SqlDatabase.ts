@@ -13,6 +13,8 @@ import { fromDocument } from "./document.ts"
 import { inTransaction } from "./inTransaction.ts"
 import { LockQueue, retryMs } from "./LockQueue.ts"
 import { migrate } from "./migrate.ts"
+import { StatementTimeout, withDeadline } from "./operationDeadline.ts"
+import { orAfter } from "./orAfter.ts"
 import { Outage } from "./Outage.ts"
 import type { RecordKey, RowCache } from "./RowCache.ts"
 import type { SqlFlavor } from "./SqlFlavor.ts"
@@ -207,6 +209,7 @@ export class SqlDatabase {
     // Readers of a SQLite file don't wait, and Postgres has a queue of its own.
     const mayQueue = kind === "write" && this.flavor === "sqlite"
     let isFirst = true
+    let isSent = false
     let hasTurn = false
     try {
       for (;;) {
@@ -218,16 +221,24 @@ export class SqlDatabase {
         }
         try {
           const db = this.#opened ?? (await this.#within(deadline, this.#open()))
-          return await this.#within(deadline, statement(db))
+          isSent = true
+          return await this.#within(
+            deadline,
+            withDeadline(deadline, () => statement(db)),
+          )
         } catch (error) {
           if (error instanceof StoreSchemaError) {
             throw new StoreUnavailableError({ operation, reason: `schema_${error.reason}: ${error.message}` })
           }
           const { reason, isContention, isDisconnect } = databaseFailure(error)
           const mayRetry = isContention ? performance.now() < deadline : isDisconnect && kind === "read" && isFirst
-          if (this.#isClosed || !mayRetry || error === timedOut) {
-            const said = this.#isClosed ? "closed" : error === timedOut ? "timed_out" : reason
-            throw new StoreUnavailableError({ operation, reason: said })
+          const isLate = error === timedOut || error instanceof StatementTimeout
+          if (this.#isClosed || !mayRetry || isLate) {
+            const said = this.#isClosed ? "closed" : isLate ? "timed_out" : reason
+            const mayHappen = error instanceof StatementTimeout ? error.mayHappen : error === timedOut
+            // A statement that waits for a lock goes on in the server when its client is gone.
+            const isUnknown = mayHappen && isSent && kind === "write" && this.flavor === "postgres"
+            throw new StoreUnavailableError({ operation, reason: said, ...(isUnknown && { outcome: "unknown" }) })
           }
           isFirst = false
           if (!isContention || (mayQueue && !hasTurn && this.#queue.isTaken)) continue
@@ -264,8 +275,9 @@ export class SqlDatabase {
     if (this.#isClosed) return
     this.#isClosed = true
     await this.#source.cache.close()
-    const db = await this.#opening?.catch(() => undefined)
-    await db?.destroy().catch(() => {})
+    // A server that does not answer while it is opened answers nobody who closes it either.
+    const closed = this.#opening?.then((db) => db.destroy()).catch(() => {})
+    if (closed !== undefined) await orAfter(closed, this.#source.timeoutMs)
   }
 
   #attempted<A>(

@@ -248,7 +248,7 @@ export const statementsFrom = ({ flavor, schema }: SchemaPlace, from: number): R
   const now = flavor === "postgres" ? "cast(extract(epoch from now()) * 1000 as bigint)" : "unixepoch() * 1000"
   return [
     ...(flavor === "postgres" && from === 0 && schema !== undefined && schema !== "public"
-      ? [`create schema if not exists ${quoted(schema)}`]
+      ? [schemaStatement(schema)]
       : []),
     ...(from === 0
       ? [`create table ${table("keyward_schema")} (version bigint not null primary key, applied_at bigint not null)`]
@@ -262,6 +262,14 @@ export const statementsFrom = ({ flavor, schema }: SchemaPlace, from: number): R
           ],
     ),
   ]
+}
+
+/** Makes a schema where it is missing: even with `if not exists`, one that is there asks for the right to make one. */
+const schemaStatement = (schema: string): string => {
+  const name = `'${schema.replaceAll("'", "''")}'`
+  const create = `execute format('create schema if not exists %I', ${name})`
+  const body = `begin if not exists (select from pg_namespace where nspname = ${name}) then ${create}; end if; end`
+  return `do '${body.replaceAll("'", "''")}'`
 }
 
 /** Options of {@link migrationSql}. */

@@ -1,9 +1,10 @@
 /** Records in Postgres, shared by the processes of any number of machines. */
 import { InvalidConfigError } from "@keyward/core"
-import { PostgresDialect, type PostgresPool, type PostgresPoolClient } from "kysely"
+import { PostgresDialect, type PostgresPool } from "kysely"
 import { unwatched } from "./ChangeWatch.ts"
 import { type ListeningClient, PostgresWatch } from "./PostgresWatch.ts"
 import { makeSqlStore, type SqlStore, type SqlStoreOptions } from "./SqlStore.ts"
+import { sturdyPool } from "./sturdyPool.ts"
 
 /** Options of {@link postgresStore}: one of `connectionString` and `pool`. */
 export interface PostgresStoreOptions extends SqlStoreOptions {
@@ -48,7 +49,7 @@ export const postgresStore = (options: PostgresStoreOptions): SqlStore => {
       connectionString,
       max: maxConnections,
       connectionTimeoutMillis: Math.min(timeoutMs, 10_000),
-      keepAlive: true,
+      ...keepsAlive,
     })
     // An idle connection that the server ends; the pool replaces it.
     own.on("error", ignored)
@@ -58,7 +59,8 @@ export const postgresStore = (options: PostgresStoreOptions): SqlStore => {
     ...rest,
     timeoutMs,
     flavor: "postgres",
-    dialect: async () => new PostgresDialect({ pool: sturdy(pool ?? (await ownPool()), pool === undefined) }),
+    dialect: async () =>
+      new PostgresDialect({ pool: sturdyPool(pool ?? (await ownPool()), { isOwn: pool === undefined, timeoutMs }) }),
     watch: (maxStaleMs, onChange) =>
       maxStaleMs === 0
         ? unwatched
@@ -79,31 +81,14 @@ const listeningClient = async (
   const { Client } = await import("pg")
   const options: unknown = connectionString === undefined ? pool?.options : { connectionString }
   if (typeof options !== "object" || options === null) return undefined
-  return new Client({ ...passwordOf(options), ...options, connectionTimeoutMillis: 10_000, keepAlive: true })
+  return new Client({ ...passwordOf(options), ...options, connectionTimeoutMillis: 10_000, ...keepsAlive })
 }
 
 /** A pool hides the password among its options from those who look at all of them. */
 const passwordOf = (options: object): { readonly password?: string } =>
   "password" in options ? { password: options.password as string } : {}
 
-/**
- * A pool whose clients do not end the process when their connection is lost: `pg` emits that as an event too, and nobody else listens
- * while a client is in use.
- */
-const sturdy = (pool: PostgresPool, isOwn: boolean): PostgresPool => {
-  const seen = new WeakSet<PostgresPoolClient>()
-  return {
-    options: pool.options,
-    connect: async () => {
-      const client = await pool.connect()
-      if (!seen.has(client)) {
-        seen.add(client)
-        if ("on" in client && typeof client.on === "function") client.on("error", ignored)
-      }
-      return client
-    },
-    end: () => (isOwn ? pool.end() : Promise.resolve()),
-  }
-}
+/** A connection over which nothing comes is asked for a sign of life by the system. */
+const keepsAlive = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
 
 const ignored = (): void => {}

@@ -117,3 +117,17 @@ for (const [database, make, skip] of [
     })
   })
 }
+
+describe("a schema that was made beforehand", { skip: server === undefined }, () => {
+  it("is enough for a role that may not make one", async () => {
+    await server?.query("create role keeper login")
+    await server?.query("create schema prepared authorization keeper")
+    await server?.query("create schema printed authorization keeper")
+    const url = new URL(connectionString)
+    url.username = "keeper"
+    await closing(postgresStore({ connectionString: url.href, schema: "prepared" })).ready()
+    const printed = `set role keeper; ${migrationSql({ flavor: "postgres", schema: "printed" })}`
+    await server?.query(printed)
+    await closing(postgresStore({ connectionString: url.href, schema: "printed", migrate: false })).ready()
+  }, 60_000)
+})

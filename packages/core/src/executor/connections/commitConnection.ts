@@ -6,6 +6,7 @@
  */
 import { randomBytes } from "node:crypto"
 import { isDeepStrictEqual } from "node:util"
+import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -13,7 +14,7 @@ import { type ConnectionRow, firstVersion } from "../../connection/Connection.ts
 import { ConnectionConflictError, type InvalidConnectionInputError } from "../../connection/ConnectionError.ts"
 import { connectionAddress } from "../../connection/ConnectionRef.ts"
 import type { CredentialProviderNotRegisteredError, ProviderError } from "../../credential/CredentialError.ts"
-import type { StoreUnavailableError } from "../../error/StoreError.ts"
+import { StoreUnavailableError } from "../../error/StoreError.ts"
 import type { Identity } from "../../identity/Identity.ts"
 import type { ToolDef } from "../../tool/Tool.ts"
 import type { CatalogKey } from "../../tool/ToolCatalog.ts"
@@ -80,9 +81,14 @@ export const commitConnection = (
       const restoreCatalog = catalog === undefined ? Effect.void : yield* catalogRestorer(resources, catalog.key)
       const restoreItems = yield* writeItems(row, previous)
       const writeCatalog = catalog === undefined ? Effect.void : store.catalogs.put(catalog.key, catalog.tools)
-      const writing = Effect.andThen(writeCatalog, writeRow(resources, identity, row, previous))
+      const restored = Effect.andThen(restoreCatalog, restoreItems)
       const isWritten = yield* Effect.uninterruptible(
-        Effect.onError(writing, () => Effect.andThen(restoreCatalog, restoreItems)),
+        Effect.andThen(
+          Effect.onError(writeCatalog, () => restored),
+          Effect.onError(writeRow(resources, identity, row, previous), (cause) =>
+            mayBeWritten(cause) ? Effect.void : restored,
+          ),
+        ),
       )
       if (!isWritten) continue
       if (previous !== undefined) {
@@ -108,19 +114,34 @@ const writeRow = (
     identity,
     resources.store.connections.put(row, previous?.version ?? 0),
     eventOf(row, { type }),
-    (error) => Effect.filterOrFail(isThere(resources, row), Boolean, () => error),
+    (error) => foundOut(resources, row, error),
   )
 }
 
 /**
  * Whether a row is stored though writing it failed: the answer may have been lost, and what was there before must not be put back under
- * a row that is. A store that still does not answer counts as one that wrote nothing.
+ * a row that is. A store that still does not answer may have written it, or be at it.
  */
-const isThere = ({ store }: Resources, row: ConnectionRow): Effect.Effect<boolean> =>
+const foundOut = (
+  { store }: Resources,
+  row: ConnectionRow,
+  error: StoreUnavailableError,
+): Effect.Effect<boolean, StoreUnavailableError> =>
   store.connections.get(row).pipe(
     Effect.retry({ times: 4, schedule: Schedule.exponential(100) }),
-    Effect.map((stored) => stored !== undefined && isDeepStrictEqual(asStored(stored), asStored(row))),
-    Effect.orElseSucceed(() => false),
+    Effect.mapError(({ operation, reason }) => new StoreUnavailableError({ operation, reason, outcome: "unknown" })),
+    Effect.filterOrFail(
+      (stored) => stored !== undefined && isDeepStrictEqual(asStored(stored), asStored(row)),
+      () => error,
+    ),
+    Effect.as(true),
+  )
+
+/** A row that may be there keeps its secret. One that nobody refers to does no harm, and repeating writes over it. */
+const mayBeWritten = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.some(
+    (reason) =>
+      reason._tag === "Fail" && reason.error instanceof StoreUnavailableError && reason.error.outcome === "unknown",
   )
 
 const asStored = (row: ConnectionRow): unknown => JSON.parse(JSON.stringify(row))

@@ -91,12 +91,21 @@ describe("a connection whose row was not written", () => {
     await expect(create("second")).rejects.toBeInstanceOf(StoreUnavailableError)
     expect((await items())[item]).toBe("first")
   })
+})
 
-  it("keeps what it was before when the store does not answer any more", async () => {
-    const { create, items, nextWrite } = await setTroubledStage()
-    await create("first")
-    nextWrite({ isDone: false, failingReads: 100 })
-    await expect(create("second")).rejects.toBeInstanceOf(StoreUnavailableError)
-    expect((await items())[item]).toBe("first")
+describe("a connection of which nobody knows whether its row was written", () => {
+  it("keeps the secret that the row would need, and repeating makes both agree", async () => {
+    const { create, executor, items, nextWrite } = await setTroubledStage()
+    nextWrite({ isDone: true, failingReads: 5 })
+    await expect(create("first")).rejects.toMatchObject({ _tag: "StoreUnavailableError", outcome: "unknown" })
+    expect((await items())[item], "The row is there.").toBe("first")
+    nextWrite({ isDone: false, failingReads: 5 })
+    const replaced = create("second")
+    await expect(replaced).rejects.toMatchObject({ outcome: "unknown" })
+    await expect(replaced).rejects.toThrow("look, or repeat it")
+    expect((await items())[item]).toBe("second")
+    await create("second")
+    expect(await executor.connections.get(main)).toMatchObject({ status: "active" })
+    expect((await items())[item]).toBe("second")
   })
 })
