@@ -167,8 +167,8 @@ export const enableConnection = (
  * Removes a connection and what was stored for it; items that it only referred to stay. What an OAuth flow obtained is revoked at its
  * server in the background.
  *
- * If the provider cannot delete them, the connection stays, disabled with the reason `removal_incomplete`, and the call
- * fails: repeat it. Removing what is not there fails with `ConnectionNotFoundError`.
+ * If the provider cannot delete them, or the store the connection, it stays, disabled with the reason `removal_incomplete`, and the
+ * call fails: repeat it. Removing what is not there fails with `ConnectionNotFoundError`.
  */
 export const removeConnection = (
   resources: Resources,
@@ -193,12 +193,12 @@ const removeRow = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       yield* Effect.flatten(endGrant(resources, row, undefined))
-      yield* Effect.tapError(deleteItems(resources, row, undefined), () =>
-        Effect.ignore(resources.store.connections.put(withdrawn(row), row.version)),
-      )
-      yield* resources.store.accounts.remove(row, row.name)
       const removed = eventOf(row, { type: "connection.removed" })
-      yield* commitChange(resources, identity, resources.store.connections.remove(row), removed)
+      const removing = deleteItems(resources, row, undefined).pipe(
+        Effect.andThen(resources.store.accounts.remove(row, row.name)),
+        Effect.andThen(commitChange(resources, identity, resources.store.connections.remove(row), removed)),
+      )
+      yield* Effect.tapError(removing, () => withdraw(resources, identity, row))
       // Without effect already, because they name a connection that is gone.
       yield* Effect.ignore(resources.store.access.forgetConnection(row))
       yield* Effect.ignore(
@@ -244,12 +244,15 @@ export const resolveValues = (
     return Effect.flatMap(source.template, (template) => source.resolve(template))
   })
 
-const withdrawn = (row: ConnectionRow): ConnectionRow => ({
-  ...row,
-  status: "disabled",
-  statusReason: "removal_incomplete",
-  version: row.version + 1,
-})
+/** Has a row say that its removal was begun, as far as the store can write that. */
+const withdraw = (resources: Resources, identity: Identity, row: ConnectionRow): Effect.Effect<void> => {
+  const statusReason = "removal_incomplete"
+  const next: ConnectionRow = { ...row, status: "disabled", statusReason, version: row.version + 1 }
+  const write = resources.store.connections.put(next, row.version)
+  const disabled = eventOf(next, { type: "connection.disabled", reason: statusReason })
+  // More truthful without its entry than not at all.
+  return Effect.ignore(Effect.catch(commitChange(resources, identity, write, disabled), () => write))
+}
 
 /** The integration that a connection is to be of. */
 export const integrationOf = (

@@ -282,15 +282,22 @@ describe("remove", () => {
     expect(await executor.connections.list()).toMatchObject([{ statusReason: "removal_incomplete" }])
   })
 
-  it("can be repeated after the store failed half way", async () => {
+  it("says that it is under way, and can be repeated, after the store failed half way", async () => {
     let isBroken = false
+    const told: Array<unknown> = []
     const store = unreliableStore((operation) =>
       isBroken && operation === "connections.remove" ? storeDown(operation) : Effect.void,
     )
-    const { executor } = await setStage({ config: { store } })
+    const { executor } = await setStage({ config: { store, onEvent: (event) => told.push(event) } })
     await executor.connections.create(bearer)
     isBroken = true
+    told.length = 0
     expect(await rejectionOf(executor.connections.remove(main))).toMatchObject({ _tag: "StoreUnavailableError" })
+    expect(await executor.connections.get(main)).toMatchObject({
+      status: "disabled",
+      statusReason: "removal_incomplete",
+    })
+    expect(told).toMatchObject([{ type: "connection.disabled", reason: "removal_incomplete" }])
     isBroken = false
     await executor.connections.remove(main)
     expect(await executor.connections.list()).toEqual([])
