@@ -11,7 +11,7 @@ import { makeSqlStore, type SqlStore, type SqlStoreOptions } from "./SqlStore.ts
 export interface SqliteStoreOptions extends SqlStoreOptions {
   /**
    * Where the file is, or will be; its folder is made where it is missing. On a disk of this machine: file systems of networks do not
-   * lock as SQLite needs it. `":memory:"` keeps everything in this process.
+   * lock as SQLite needs it. A path, not a `file:` URI. `":memory:"` keeps everything in this process.
    */
   readonly filename: string
 }
@@ -33,6 +33,9 @@ export interface SqliteStoreOptions extends SqlStoreOptions {
 export const sqliteStore = ({ filename, ...options }: SqliteStoreOptions): SqlStore => {
   if (typeof filename !== "string" || filename === "") {
     throw new InvalidConfigError({ field: "store.filename", fault: 'name a file, or ":memory:".' })
+  }
+  if (/^file:/i.test(filename)) {
+    throw new InvalidConfigError({ field: "store.filename", fault: 'pass a path, not a "file:" URI, or ":memory:".' })
   }
   let file: NodeSqlite | undefined
   return makeSqlStore({

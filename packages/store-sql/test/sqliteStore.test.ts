@@ -1,5 +1,6 @@
-import { statSync } from "node:fs"
+import { existsSync, statSync } from "node:fs"
 import { DatabaseSync } from "node:sqlite"
+import { InvalidConfigError } from "@keyward/core"
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import { sqliteStore } from "../src/index.ts"
@@ -19,6 +20,16 @@ describe("a SQLite file", () => {
     for (const path of [filename, `${filename}-wal`, `${filename}-shm`]) expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(statSync(folder.file("new")).mode & 0o777).toBe(0o700)
     await Effect.runPromise(store.close())
+  })
+
+  it("is named by its path: a URI is refused, and nothing is made in its name", () => {
+    using folder = makeFolder()
+    const filename = folder.file("keyward.db")
+    for (const uri of [`file:${filename}`, `file://${filename}`, `FILE:${filename}?mode=ro`]) {
+      expect(() => sqliteStore({ filename: uri })).toThrow(InvalidConfigError)
+      expect(() => sqliteStore({ filename: uri })).toThrow("pass a path")
+    }
+    expect(existsSync(filename)).toBe(false)
   })
 
   it("is waited for while somebody else writes, and the event loop goes on", async () => {
