@@ -28,10 +28,10 @@ export interface AccessNeed {
 export const accessOfTool = (annotations: { readonly readOnlyHint?: boolean | undefined } | undefined): Access =>
   annotations?.readOnlyHint === true ? "read" : "write"
 
-/** What a request needs by its method ([RFC 9110, section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)). */
-export const accessOfMethod = (method: string): Access => (safeMethods.has(method.toUpperCase()) ? "read" : "write")
-
-/** What a request needs by its method, and by what its headers tell a service to take for it. */
+/**
+ * What a request needs by its method ([RFC 9110, section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)), and by what its
+ * headers tell a service to take for it.
+ */
 export const accessOfRequest = ({
   method,
   headers,
@@ -39,10 +39,9 @@ export const accessOfRequest = ({
   readonly method: string
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>
-}): Access =>
-  accessOfMethod(method) === "read" && methodHeaders.every((name) => accessOfMethod(headers[name] ?? "GET") === "read")
-    ? "read"
-    : "write"
+}): Access => (isSafe(method) && methodHeaders.every((name) => isSafe(headers[name] ?? "GET")) ? "read" : "write")
+
+const isSafe = (method: string): boolean => safeMethods.has(method.toUpperCase())
 
 const methodHeaders = ["x-http-method-override", "x-http-method", "x-method-override"]
 
