@@ -250,8 +250,7 @@ const withdraw = (resources: Resources, identity: Identity, row: ConnectionRow):
   const next: ConnectionRow = { ...row, status: "disabled", statusReason, version: row.version + 1 }
   const write = resources.store.connections.put(next, row.version)
   const disabled = eventOf(next, { type: "connection.disabled", reason: statusReason })
-  // More truthful without its entry than not at all.
-  return Effect.ignore(Effect.catch(commitChange(resources, identity, write, disabled), () => write))
+  return Effect.ignore(commitChange(resources, identity, write, disabled))
 }
 
 /** The integration that a connection is to be of. */
