@@ -25,7 +25,7 @@ export const accountRef = ({ integration, owner }: AccountSearch, name: string):
   name,
 })
 
-/** The first connections of the owner itself: what others share is used where it is accountsNamed, and never chosen for want of another. */
+/** The first connections of the owner itself: what others share is used where it is named, and never chosen for want of another. */
 export const ownAccounts = (
   { resources, identity, integration, owner }: AccountSearch,
   limit: number,
