@@ -13,12 +13,13 @@ import { delimiter, join } from "node:path"
 const leftOut = [
   "packages/core/test/executor/oauth/canaries.test.ts",
   "packages/core/test/model/**",
+  "packages/core/test/testing/storeContract.test.ts",
   "packages/plugin-graphql/test/{properties,publicSchema}.test.ts",
   "packages/plugin-openapi/test/{publicDocuments,search/*}.test.ts",
   "packages/provider-encrypted-file/test/{FileLock,vaultLog}.test.ts",
   "packages/provider-keychain/test/Keychain.test.ts",
   "packages/provider-onepassword/test/OnePassword.test.ts",
-  "packages/store-sql/test/{PgBouncer,PostgresContract,SqlSecretProvider,approvals,audit,auditedChanges,cachedReads,confirmedChanges,keepAlive,model,outage}.test.ts",
+  "packages/store-sql/test/{PgBouncer,PostgresContract,SqlLease,SqlSecretProvider,approvals,audit,auditedChanges,cachedReads,confirmedChanges,keepAlive,lateStatements,model,outage}.test.ts",
   "tools/docs/test/running.test.ts",
 ]
 const exclusions = process.argv.includes("--all") ? "" : leftOut.join(" ")

@@ -18,6 +18,9 @@ afterAll(() => server?.[Symbol.asyncDispose]())
 /** Longer than any test: whoever waits for it fails. */
 const foreverMs = 600_000
 
+/** For what happens in the background. */
+const soon = { timeout: 15_000 }
+
 let schemas = 0
 
 const opened = async (maxStaleMs: number) => {
@@ -91,14 +94,14 @@ describe("on Postgres", { skip: server === undefined }, () => {
   it("waits once for a process that was killed, and not for one that was closed", async () => {
     const { store, start, listeners } = await opened(300)
     const other = await start()
-    expect(await listeners()).toBe(2)
+    await expect.poll(listeners, soon).toBe(2)
     await other.kill()
     await disable(store, 1)
-    await expect.poll(listeners, { timeout: 10_000 }).toBe(1)
+    await expect.poll(listeners, soon).toBe(1)
     const third = await start()
-    expect(await listeners()).toBe(2)
+    await expect.poll(listeners, soon).toBe(2)
     await Effect.runPromise(store.close())
-    expect(await listeners()).toBe(1)
+    await expect.poll(listeners, soon).toBe(1)
     await third.kill()
   }, 60_000)
 
