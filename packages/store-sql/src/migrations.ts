@@ -21,6 +21,8 @@ interface Words {
   ) => ReadonlyArray<string>
   /** What only Postgres has. */
   readonly onPostgres: (statements: ReadonlyArray<string>) => ReadonlyArray<string>
+  /** What SQLite wants said in another way. */
+  readonly onSqlite: (statements: ReadonlyArray<string>) => ReadonlyArray<string>
 }
 
 const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
@@ -156,12 +158,11 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   tenant ${key} not null,
   agent ${key} not null,
   grantor ${key} not null,
-  delegated_by ${key} not null,
   subject ${key} not null,
   integration ${key} not null,
   name ${key} not null,
   document text not null,
-  primary key (tenant, agent, grantor, delegated_by, subject, integration, name)
+  primary key (tenant, agent, grantor, subject, integration, name)
 )`,
     `create index keyward_grants_by_connection on ${table("keyward_grants")} (tenant, subject, integration, name)`,
     `create table ${table("keyward_shares")} (
@@ -222,7 +223,37 @@ const steps: ReadonlyArray<(words: Words) => ReadonlyArray<string>> = [
   max_stale_ms bigint not null
 )`,
     ]),
+  // Grants that are handed on stand beside those of hosts. A process of the version before can write no grant any more; none was published.
+  ({ table, key, onPostgres, onSqlite }) => [
+    ...onPostgres([
+      `alter table ${table("keyward_grants")} add column delegated_by ${key} not null default ''`,
+      `update ${table("keyward_grants")} set delegated_by = coalesce(cast(document as json) ->> 'delegatedBy', '')`,
+      `alter table ${table("keyward_grants")} alter column delegated_by drop default`,
+      `alter table ${table("keyward_grants")} drop constraint keyward_grants_pkey`,
+      `alter table ${table("keyward_grants")} add ${grantsKey}`,
+    ]),
+    ...onSqlite([
+      `alter table keyward_grants rename to keyward_grants_before`,
+      `create table keyward_grants (
+  tenant ${key} not null,
+  agent ${key} not null,
+  grantor ${key} not null,
+  delegated_by ${key} not null,
+  subject ${key} not null,
+  integration ${key} not null,
+  name ${key} not null,
+  document text not null,
+  ${grantsKey}
+)`,
+      `insert into keyward_grants select tenant, agent, grantor, coalesce(json_extract(document, '$.delegatedBy'), ''),
+  subject, integration, name, document from keyward_grants_before`,
+      `drop table keyward_grants_before`,
+      `create index keyward_grants_by_connection on keyward_grants (tenant, subject, integration, name)`,
+    ]),
+  ],
 ]
+
+const grantsKey = "primary key (tenant, agent, grantor, delegated_by, subject, integration, name)"
 
 /** The version that this package works with. */
 export const schemaVersion = steps.length
@@ -244,6 +275,7 @@ export const statementsFrom = ({ flavor, schema }: SchemaPlace, from: number): R
     announce: (name, kind, columns, extent) =>
       flavor === "postgres" ? announcing({ table, schema: schema ?? "public" }, name, kind, columns, extent) : [],
     onPostgres: (statements) => (flavor === "postgres" ? statements : []),
+    onSqlite: (statements) => (flavor === "sqlite" ? statements : []),
   }
   const now = flavor === "postgres" ? "cast(extract(epoch from now()) * 1000 as bigint)" : "unixepoch() * 1000"
   return [

@@ -1,15 +1,32 @@
 /** The tables come to be once, are never taken back, and are left alone when they are newer. */
 import { DatabaseSync } from "node:sqlite"
 import { StoreUnavailableError } from "@keyward/core"
+import type { GrantRecord } from "@keyward/core/effect"
 import * as Effect from "effect/Effect"
 import { afterAll, describe, expect, it, onTestFinished } from "vitest"
 import { migrationSql, postgresStore, sqliteStore, type SqlStore, StoreSchemaError } from "../src/index.ts"
-import { schemaVersion } from "../src/migrations.ts"
+import { type SchemaPlace, schemaVersion, statementsFrom } from "../src/migrations.ts"
 import { accountRow } from "./support/account.ts"
 import { makeFolder } from "./support/folder.ts"
 import { startPostgres } from "./support/postgresServer.ts"
 import type { ProcessJob } from "./support/ProcessMessage.ts"
 import { startProcess } from "./support/startProcess.ts"
+
+const direct: GrantRecord = {
+  tenant: "t",
+  agent: "bot",
+  subject: null,
+  delegatedBy: null,
+  connection: { tenant: "t", subject: "", owner: "org", integration: "files", name: "main" },
+  agentIncarnation: "of the agent",
+  connectionIncarnation: "of the connection",
+  grantedAs: { owner: "org", integration: "files", name: "main" },
+  access: ["read"],
+  tools: null,
+  expiresAt: null,
+  grantedAt: 1,
+}
+const handedOn: GrantRecord = { ...direct, agent: "helper", delegatedBy: "bot" }
 
 const versions = Array.from({ length: schemaVersion }, (_, index) => index + 1)
 
@@ -19,6 +36,7 @@ const connectionString = server?.connectionString ?? ""
 afterAll(() => server?.[Symbol.asyncDispose]())
 
 interface Place {
+  readonly place: SchemaPlace
   readonly job: ProcessJob
   readonly open: (options?: { readonly migrate?: boolean }) => SqlStore
   /** The SQL of the tables. */
@@ -37,6 +55,7 @@ const inSqlite = (): Place => {
   const filename = folder.file("keyward.db")
   onTestFinished(() => folder[Symbol.dispose]())
   return {
+    place: { flavor: "sqlite" },
     job: { filename },
     open: (options) => closing(sqliteStore({ filename, ...options })),
     migration: (from) => migrationSql({ flavor: "sqlite", from }),
@@ -58,6 +77,7 @@ let schemas = 0
 const inPostgres = (): Place => {
   const schema = `migrate_${++schemas}`
   return {
+    place: { flavor: "postgres", schema },
     job: { connectionString, schema },
     open: (options) => closing(postgresStore({ connectionString, schema, maxConnections: 2, ...options })),
     migration: (from) => migrationSql({ flavor: "postgres", schema, from }),
@@ -94,15 +114,40 @@ for (const [database, make, skip] of [
     it("are left alone when they are newer, and every call says so", async () => {
       const { open, sql } = make()
       await open().ready()
-      await sql("insert into keyward_schema (version, applied_at) values (9, 0)")
+      await sql(`insert into keyward_schema (version, applied_at) values (${schemaVersion + 1}, 0)`)
       const late = open()
-      expect(await schemaErrorOf(late)).toMatchObject({ reason: "newer", found: 9, known: schemaVersion })
+      expect(await schemaErrorOf(late)).toMatchObject({
+        reason: "newer",
+        found: schemaVersion + 1,
+        known: schemaVersion,
+      })
       const failure = await Effect.runPromise(Effect.flip(late.connections.get(accountRow)))
       expect(failure).toBeInstanceOf(StoreUnavailableError)
-      expect(failure.message).toContain("version 9")
+      expect(failure.message).toContain(`version ${schemaVersion + 1}`)
       const exit = await Effect.runPromiseExit(late.lease.hold("key", () => Effect.die("held")))
       expect(JSON.stringify(exit)).toContain("schema_newer")
       expect(await sql("select version from keyward_schema order by version")).toHaveLength(versions.length + 1)
+    })
+
+    it("keep the grants of version 8, whoever handed them on, each beside what others grant", async () => {
+      const { place, open, sql } = make()
+      const all = statementsFrom(place, 0)
+      await sql(all.slice(0, all.length - statementsFrom(place, 8).length).join(";\n"))
+      for (const { agent, delegatedBy } of [direct, handedOn]) {
+        const document = JSON.stringify({ ...direct, agent, delegatedBy })
+        const names = "tenant, agent, grantor, subject, integration, name, document"
+        await sql(
+          `insert into keyward_grants (${names}) values ('t', '${agent}', '', '', 'files', 'main', '${document}')`,
+        )
+      }
+      const { access } = open()
+      expect(await Effect.runPromise(access.listGrants("t", "bot"))).toEqual([direct])
+      expect(await Effect.runPromise(access.listGrants("t", "helper"))).toEqual([handedOn])
+      const beside = { ...handedOn, delegatedBy: null }
+      await Effect.runPromise(access.putGrant(beside))
+      expect(await Effect.runPromise(access.listGrants("t", "helper"))).toEqual([beside, handedOn])
+      expect(await Effect.runPromise(access.removeGrant(handedOn))).toBe(true)
+      expect(await Effect.runPromise(access.listGrants("t", "helper"))).toEqual([beside])
     })
 
     it("are the host's to make with migrate: false, by the SQL that is printed", async () => {
